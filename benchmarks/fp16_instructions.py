@@ -26,7 +26,7 @@ from benchmarks.counted import board, inference
 from benchmarks.counted.board import Board
 from piyard.build.builder import build_nnrun
 from piyard.convert.converter import convert_model
-from piyard.convert.reference_models import FILE_ROUTES
+from piyard.convert.routes import FILE_ROUTES
 from piyard.core.errors import PiyardError
 from piyard.core.tables import render_table
 from piyard.core.target import load_target

@@ -34,7 +34,8 @@ from piyard.core import console
 from piyard.results.result import Result, Verdict
 from piyard.results.result_files import save_result
 from piyard.run.log import LogHeader, PrecisionInfo
-from piyard.run.record import BuildInfo, ModelInfo, OutputCheck, Record, TaskInfo, save_record
+from piyard.run.record import BuildInfo, ModelInfo, OutputCheck, Record, TaskInfo
+from piyard.run.run_folders import save_record
 from piyard.run.telemetry import Sample
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -16,10 +16,11 @@ from pathlib import Path
 
 from piyard.convert.conversions import Conversion
 from piyard.convert.converter import convert_model
+from piyard.convert.model_files import choose_files
 from piyard.convert.ncnn_net import PRECISION_NOTES, load_net_pair
 from piyard.convert.proof import ProofResult, prove_nets
 from piyard.convert.proof_inputs import make_case, make_inputs
-from piyard.convert.reference_models import choose_files, reference_networks
+from piyard.convert.reference_models import reference_networks
 from piyard.core import console
 from piyard.core.errors import PiyardError
 from piyard.core.tables import FORMATS, render_table

@@ -31,12 +31,13 @@ from piyard.convert.ncnn_net import net_function
 from piyard.core.tables import FORMATS, render_table
 from piyard.models.definition import Model, load_model
 from piyard.models.networks import inference
+from piyard.vision.head_schema import Dense, Yolov8
 from piyard.vision.overlap import mask_iou, match_objects, object_iou
 from piyard.vision.pictures import list_pictures, read_picture
 from piyard.vision.predictions import DecodedObject, Rle, decode_mask
-from piyard.vision.preprocess import picture_transform, prepare_picture
-from piyard.vision.schema import Dense, Yolov8
+from piyard.vision.preprocess import prepare_picture
 from piyard.vision.tasks.classify import class_scores, resolve_activation
+from piyard.vision.transforms import picture_transform
 
 if TYPE_CHECKING:
     from piyard.vision.tasks.base import Compute

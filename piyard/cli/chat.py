@@ -22,7 +22,8 @@ from piyard.predict.exchanges import Exchange, read_history
 from piyard.predict.live import JSON_FORMAT
 from piyard.predict.shown import find_shown
 from piyard.run.plan import identify_boards
-from piyard.run.record import Record, run_folder
+from piyard.run.record import Record
+from piyard.run.run_folders import run_folder
 
 PROMPT = "> "
 QUIT, RESET = "/quit", "/reset"

@@ -29,7 +29,8 @@ from piyard.measure.language_bench import (
 )
 from piyard.measure.token_rates import RUNS, TokenRate
 from piyard.models.language_models import language_model_names, load_language_model
-from piyard.report.columns import describe_verdict, mark_invalid
+from piyard.report.columns import mark_invalid
+from piyard.report.comments import describe_verdict
 from piyard.run.outcomes import JobOutcomes
 from piyard.run.plan import check_threads, identify_boards
 from piyard.run.schedule import run_on_boards

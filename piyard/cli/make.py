@@ -11,14 +11,15 @@ from piyard.cli.language import convert_language_models
 from piyard.cli.own_models import load_or_add, print_conversion
 from piyard.convert import converter
 from piyard.convert.conversion_notes import compare_routes
-from piyard.convert.reference_models import choose_files, model_routes, require_route, weights_path
+from piyard.convert.model_files import choose_files, weights_path
+from piyard.convert.routes import model_routes, require_route
 from piyard.core import console, download
 from piyard.core.errors import WrongInput
 from piyard.core.sandbox.launch import trust_file
 from piyard.core.tables import STYLES, render_table
 from piyard.core.target import Target, load_target
 from piyard.core.text import format_scaled
-from piyard.models.definition import Model, Weights, load_models, model_names
+from piyard.models.definition import Model, load_models, model_names
 from piyard.models.language_models import (
     GENERATE,
     LanguageModel,
@@ -26,6 +27,7 @@ from piyard.models.language_models import (
     load_language_model,
 )
 from piyard.models.variants import lineage_key
+from piyard.models.weights_file import Weights
 
 MODEL_COLUMNS = (
     *("Model", "Task", "Input", "Params", "GFLOPs/MACs"),

@@ -86,7 +86,7 @@ def _run_precisions() -> Collection[str]:
 
 
 def _routes() -> Collection[str]:
-    from piyard.convert.reference_models import ROUTES
+    from piyard.convert.routes import ROUTES
 
     return ROUTES
 

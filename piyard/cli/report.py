@@ -14,7 +14,7 @@ from piyard.results.derive import make_row, parse_kwh_price, with_energy_cost
 from piyard.results.history import newest_rows, stored_results, stored_rows
 from piyard.results.index_db import ResultFilter
 from piyard.results.result import Result, Row
-from piyard.run.record import find_run
+from piyard.run.run_folders import find_run
 
 PAGE = "report.html"
 """The default page, in artifacts/."""

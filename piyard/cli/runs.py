@@ -40,7 +40,7 @@ from piyard.predict.sources import CAMERA, find_source
 from piyard.run.job import Job, JobContext
 from piyard.run.plan import prepare_jobs
 from piyard.run.schedule import LIVE_RUNS_END, RUNS_GO_ON
-from piyard.vision.schema import Dense
+from piyard.vision.head_schema import Dense
 from piyard.vision.tasks.clip import CLIP
 
 

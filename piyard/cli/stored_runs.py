@@ -29,11 +29,11 @@ from piyard.predict.prediction import is_prediction, read_prediction
 from piyard.report.formats import render_rows
 from piyard.results.derive import make_row
 from piyard.results.result_files import load_result, result_file
-from piyard.run import lifecycle, log
-from piyard.run import record as run_record
+from piyard.run import lifecycle, log, run_folders
 from piyard.run.lifecycle import finish_run, require_success
-from piyard.run.record import LOG_FILE, Record, find_run, read_record, run_folder
+from piyard.run.record import Record
 from piyard.run.remote import cancel_process, read_status
+from piyard.run.run_folders import LOG_FILE, find_run, read_record, run_folder
 
 ALL_FAILED = "failed"
 RUN_COLUMNS = ("Run", "Board", "What", "Started", "State", "Exit code")
@@ -42,7 +42,7 @@ RUN_COLUMNS = ("Run", "Board", "What", "Started", "State", "Exit code")
 def list_runs(form: str) -> None:
     """All runs of this checkout, and how they stood when last heard of."""
     rows = []
-    for folder in run_record.list_runs():
+    for folder in run_folders.list_runs():
         try:
             rows.append(_run_row(read_record(folder)))
         except UnreadableLog as error:
@@ -66,11 +66,8 @@ def remove_runs(ids: Sequence[str], *, dry_run: bool) -> None:
 
 def _removable(name: str) -> list[Path]:
     if name == ALL_FAILED:
-        return [
-            folder
-            for folder in run_record.list_runs()
-            if (it := _read_record(folder)) and it.is_lost
-        ]
+        folders = run_folders.list_runs()
+        return [each for each in folders if (stored := _read_record(each)) and stored.is_lost]
     folder = find_run(name)
     record = _read_record(folder)
     if record and record.state == "running":

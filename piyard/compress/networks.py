@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from piyard.convert.reference_models import build_plain, build_with_weights, choose_files
+from piyard.convert.model_files import choose_files
+from piyard.convert.reference_models import build_plain, build_with_weights
 from piyard.core.errors import ConversionFailed, WrongInput
 from piyard.models.definition import FILE_NETWORKS, Model
 from piyard.models.edits import Edit, apply_edits, fit_shapes

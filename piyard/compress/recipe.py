@@ -13,7 +13,7 @@ import msgspec
 
 from piyard.compress.method import Method, Outcome, Step, TrainingPoint
 from piyard.compress.pictures import DataIdentity, DataPlace
-from piyard.convert.reference_models import choose_files
+from piyard.convert.model_files import choose_files
 from piyard.core.errors import NotSetUp, WrongInput
 from piyard.core.files import sha256_of_file
 from piyard.core.parsing import JsonObject

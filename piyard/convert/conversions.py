@@ -25,8 +25,9 @@ from piyard.core.parsing import Count
 from piyard.core.store import Manifest, NetSize, WeightsInfo, find_artifact, read_manifest
 from piyard.models.definition import Model, ProofThresholds, read_labels
 from piyard.models.edits import Edit
+from piyard.vision.head_schema import Head
 from piyard.vision.overlap import Agreement
-from piyard.vision.schema import FurtherInput, Head, Preprocess, TextConfig, TrackerConfig
+from piyard.vision.schema import FurtherInput, Preprocess, TextConfig, TrackerConfig
 
 if TYPE_CHECKING:
     from piyard.vision.schema import Floats

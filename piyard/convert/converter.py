@@ -25,6 +25,7 @@ from piyard.convert.conversions import (
 )
 from piyard.convert.fused_proof import fuse_encoders, prove_fused
 from piyard.convert.lint import describe_version_skew, require_classes, require_logits
+from piyard.convert.model_files import ModelFiles, choose_files
 from piyard.convert.ncnn_net import (
     NET_STEM,
     PRECISION_NOTES,
@@ -41,14 +42,8 @@ from piyard.convert.proof import ProofResult
 from piyard.convert.proof_inputs import make_inputs, proof_pictures
 from piyard.convert.proof_trial import run_trial
 from piyard.convert.reference import ReferenceModel
-from piyard.convert.reference_models import (
-    ModelFiles,
-    choose_files,
-    model_routes,
-    reference_model,
-    reference_networks,
-    require_route,
-)
+from piyard.convert.reference_models import reference_model, reference_networks
+from piyard.convert.routes import model_routes, require_route
 from piyard.convert.text_encoder import find_text
 from piyard.convert.variant_pair import VariantPair
 from piyard.core import console, paths, store

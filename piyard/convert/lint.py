@@ -26,7 +26,7 @@ from piyard.core import target
 from piyard.core.errors import ConversionFailed, WrongInput
 from piyard.models.definition import Model, read_labels
 from piyard.models.synthetic import INPUT_SEED, random_tensor, random_tensors
-from piyard.vision.schema import DenseHead
+from piyard.vision.head_schema import DenseHead
 
 if TYPE_CHECKING:
     from piyard.vision.schema import Floats

@@ -29,6 +29,7 @@ from piyard.convert.reference import ReferenceModel
 from piyard.convert.text_encoder import SENTENCES_KIND
 from piyard.core.errors import ConversionFailed
 from piyard.models.definition import Model
+from piyard.vision.head_schema import DenseHead
 from piyard.vision.overlap import (
     SAME_OBJECT_IOU,
     Agreement,
@@ -36,8 +37,8 @@ from piyard.vision.overlap import (
     worst_agreement,
 )
 from piyard.vision.pictures import read_picture
-from piyard.vision.preprocess import picture_transform
-from piyard.vision.schema import BytetrackConfig, DenseHead
+from piyard.vision.schema import BytetrackConfig
+from piyard.vision.transforms import picture_transform
 
 if TYPE_CHECKING:
     from piyard.vision.schema import Floats

@@ -13,8 +13,8 @@ from piyard.convert.lint import LayerNames
 from piyard.convert.param import TEXT_STEM
 from piyard.convert.reference import ReferenceModel
 from piyard.convert.text_encoder import SENTENCES_KIND, find_text
-from piyard.core.download import mirror_folder
 from piyard.core.errors import ConversionFailed
+from piyard.core.mirror import mirror_folder
 from piyard.models.definition import Model, read_labels
 from piyard.models.synthetic import INPUT_SEED, drawn_pictures, random_tensor
 from piyard.vision.clips import number_frames, read_otb_truth, read_sequence_info

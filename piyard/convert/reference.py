@@ -168,7 +168,7 @@ class TorchReference(msgspec.Struct, frozen=True, kw_only=True):
 
     def tensors(self, *inputs: Floats) -> Iterator[tuple[str, Floats]]:
         """The output of every operation, named by the module that called it."""
-        from piyard.convert.torchscript import watch_tensors
+        from piyard.convert.tensor_watch import watch_tensors
 
         for name, value in watch_tensors(self.network, _batched(inputs)):
             yield name, value.numpy()

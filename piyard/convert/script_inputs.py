@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from piyard.convert.torchscript import CONVOLUTIONS, ScriptProgram, ScriptValue
+from piyard.convert.script_cutting import CONVOLUTIONS, ScriptValue
+from piyard.convert.torchscript import ScriptProgram
 
 PASSING = frozenset(
     {"aten::sub", "aten::div", "aten::mul", "aten::add", "aten::to", "aten::contiguous"}

@@ -12,6 +12,7 @@ import msgspec
 
 from piyard.convert.lowering import ONNX_OPSET, save_script
 from piyard.convert.reference import TorchReference
+from piyard.convert.script_cutting import cut_script, describe_script, script_shapes, unwrap_script
 from piyard.convert.script_inputs import script_channels, script_inputs
 from piyard.convert.script_messages import (
     FRAME_HEAD,
@@ -38,14 +39,10 @@ from piyard.convert.script_messages import (
 )
 from piyard.convert.torchscript import (
     SAVE_REMEDY,
-    cut_script,
-    describe_script,
     freeze_script,
     load_script,
-    script_shapes,
     summarize_error,
     torch_warnings_off,
-    unwrap_script,
 )
 from piyard.core.errors import ConversionFailed
 from piyard.models.networks import inference

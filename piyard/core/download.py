@@ -1,20 +1,15 @@
 """Files known by their sha256: from the cache, from ``PIYARD_MIRROR``, else the network.
 
 ``<cache>/downloads/<sha256>/<name>`` appears by one rename, only when its bytes have that digest.
-An interrupted download resumes where it stopped, if the server supports that. The mirror's
-``SHA256SUMS`` lists files; others are hashed once and indexed by size and time.
-
+An interrupted download resumes where it stopped, if the server supports that.
 """
 
 from __future__ import annotations
 
-import contextlib
 import errno
-import json
-import os
 import re
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,8 +17,9 @@ from typing import TYPE_CHECKING
 from piyard.core import console, paths
 from piyard.core.cancel import TemporaryError, with_retries
 from piyard.core.console import Step
-from piyard.core.errors import DownloadFailed, WrongInput
-from piyard.core.files import atomic_write, sha256_of_file, sha256_of_value
+from piyard.core.errors import DownloadFailed
+from piyard.core.files import sha256_of_file, sha256_of_value
+from piyard.core.mirror import MIRROR_VARIABLE, find_in_mirror, mirror_claims
 from piyard.core.store import file_lock
 
 if TYPE_CHECKING:
@@ -259,83 +255,3 @@ def _download_error(what: str, why: str, sha256: str) -> DownloadFailed:
 def _locked(sha256: str) -> AbstractContextManager[None]:
     """One download per digest: a second process waits, then finds the file."""
     return file_lock(downloads_folder() / ".locks" / sha256)
-
-
-MIRROR_VARIABLE = "PIYARD_MIRROR"
-SUMS_FILE = "SHA256SUMS"
-
-_SUM_LINE = re.compile(r"\\?([0-9a-fA-F]{64}) [ *](.+)")
-
-
-def mirror_folder() -> Path | None:
-    """The mirror, or None without one. Raises ``WrongInput`` for a path that is not a folder."""
-    named = os.environ.get(MIRROR_VARIABLE)
-    if not named:
-        return None
-    if not Path(named).is_dir():
-        raise WrongInput(
-            f"{MIRROR_VARIABLE}={named} is not a folder",
-            remedy=f"correct or unset {MIRROR_VARIABLE}",
-        )
-    return Path(named).absolute()
-
-
-def mirror_claims(sha256: str) -> Iterator[tuple[str, Path]]:
-    """(full digest, path) of each file listed with a digest that begins so."""
-    root = mirror_folder()
-    if not root:
-        return
-    listed = _listed_digests(root)
-    yield from _matching_claims(sha256, listed)
-    yield from _matching_claims(sha256, _scanned_digests(root, skip=set(listed)))
-
-
-def find_in_mirror(sha256: str) -> Path | None:
-    """A file of the mirror whose bytes have a digest that begins so."""
-    for claimed, path in mirror_claims(sha256):
-        if path.is_file() and sha256_of_file(path) == claimed:
-            return path
-        console.info(f"{path} does not have the sha256 that the mirror lists: skipped")
-    return None
-
-
-def _matching_claims(sha256: str, digests: dict[Path, str]) -> Iterator[tuple[str, Path]]:
-    return ((full, path) for path, full in digests.items() if full.startswith(sha256))
-
-
-def _listed_digests(root: Path) -> dict[Path, str]:
-    sums = root / SUMS_FILE
-    text = sums.read_text(encoding="utf-8", errors="replace") if sums.is_file() else ""
-    lines = (_SUM_LINE.fullmatch(line) for line in text.splitlines())
-    return {root / line[2].removeprefix("./"): line[1].lower() for line in lines if line}
-
-
-def _scanned_digests(root: Path, skip: set[Path]) -> dict[Path, str]:
-    index = _read_index()
-    fresh: dict[str, list[int | str]] = {}
-    for path in sorted(root.rglob("*")):
-        if path.is_file() and path not in skip and path.name != SUMS_FILE:
-            stat = path.stat()
-            state: list[int | str] = [stat.st_size, stat.st_mtime_ns]
-            entry = index.get(str(path))
-            current = entry if entry and entry[:2] == state else [*state, sha256_of_file(path)]
-            fresh[str(path)] = current
-    if any(index.get(path) != entry for path, entry in fresh.items()):
-        _write_index(index | fresh)
-    return {Path(path): str(entry[2]) for path, entry in fresh.items()}
-
-
-def _index_file() -> Path:
-    return paths.cache() / "mirror-index.json"
-
-
-def _read_index() -> dict[str, list[int | str]]:
-    with contextlib.suppress(OSError, ValueError):
-        index: dict[str, list[int | str]] = json.loads(_index_file().read_text())
-        return index
-    return {}
-
-
-def _write_index(index: dict[str, list[int | str]]) -> None:
-    with atomic_write(_index_file()) as draft:
-        draft.write_text(json.dumps(index))

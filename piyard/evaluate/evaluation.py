@@ -12,11 +12,12 @@ import msgspec
 
 from piyard.convert.analysis import layer_output_kind
 from piyard.convert.conversions import Conversion, find_class_output
+from piyard.convert.model_files import choose_files
 from piyard.convert.ncnn_net import net_function, read_layers
 from piyard.convert.own.stated_preparation import as_file_says, preparation_notes
 from piyard.convert.proof_inputs import make_net
 from piyard.convert.reference import ReferenceModel
-from piyard.convert.reference_models import choose_files, reference_networks
+from piyard.convert.reference_models import reference_networks
 from piyard.core import console
 from piyard.core.errors import BoardCommandFailed, WrongInput
 from piyard.core.files import scratch_folder
@@ -29,10 +30,10 @@ from piyard.predict.prediction import Prediction, predict_on_board
 from piyard.results.accuracies import EvaluatedBy, Evaluation, find_evaluation, save_evaluation
 from piyard.run.job import JobContext
 from piyard.run.log import read_precision_label
-from piyard.run.record import LOG_FILE
+from piyard.run.run_folders import LOG_FILE
+from piyard.vision.head_schema import Dense
 from piyard.vision.pictures import printable_path
 from piyard.vision.predictions import Frame
-from piyard.vision.schema import Dense
 from piyard.vision.tasks.base import Compute, Net, PictureSet, Predictor, TruthKind
 
 DESKTOP_WAYS = ("original", "fp32", "fp16", "int8")

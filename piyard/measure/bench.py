@@ -17,23 +17,16 @@ from piyard.models.synthetic import INPUT_RANGE
 from piyard.results.derive import verdict_of
 from piyard.results.result import Result, read_run_result
 from piyard.results.result_files import save_result
-from piyard.run import execute, record
+from piyard.run import execute
 from piyard.run.execute import NnrunCommand
 from piyard.run.job import Job, JobContext
 from piyard.run.lifecycle import suggest_attach
 from piyard.run.log import read_precision_label
-from piyard.run.record import (
-    LOG_FILE,
-    OUTPUTS_FOLDER,
-    OutputCheck,
-    Record,
-    TaskInfo,
-    run_folder,
-    save_record,
-)
+from piyard.run.record import OutputCheck, Record, TaskInfo
+from piyard.run.run_folders import LOG_FILE, OUTPUTS_FOLDER, run_folder, save_record
+from piyard.vision.flags import head_flags, preprocess_flags
+from piyard.vision.head_schema import Dense, Semantic
 from piyard.vision.pictures import as_jpeg_or_png, sent_suffix
-from piyard.vision.preprocess import preprocess_flags
-from piyard.vision.schema import Dense, Semantic, head_flags
 
 if TYPE_CHECKING:
     from piyard.vision.schema import Floats
@@ -114,7 +107,7 @@ def conclude_benchmark(done: Record, conversion: Conversion) -> Result:
     """Compare what a finished benchmark computed with torch, judge it, and store its result."""
     with suggest_attach(done):
         save_record(msgspec.structs.replace(done, check=check_outputs(done, conversion)))
-        measured = read_run_result(record.run_folder(done.id))
+        measured = read_run_result(run_folder(done.id))
         return _save(msgspec.structs.replace(measured, verdict=verdict_of(measured)))
 
 

@@ -24,7 +24,8 @@ from piyard.core.errors import WrongInput
 from piyard.results.result import Result
 from piyard.run.job import PMIC
 from piyard.run.log import Log, read_log
-from piyard.run.record import LOG_FILE, Record, run_folder
+from piyard.run.record import Record
+from piyard.run.run_folders import LOG_FILE, run_folder
 from piyard.run.telemetry import (
     TELEMETRY_FILE,
     EnergyRun,

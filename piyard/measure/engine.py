@@ -26,7 +26,8 @@ from piyard.run.job import RunOptions
 from piyard.run.lifecycle import finish_run
 from piyard.run.log import LogHeader, PrecisionInfo
 from piyard.run.program_run import ProgramRun, start_program
-from piyard.run.record import LOG_FILE, BuildInfo, ModelInfo, Record, run_folder
+from piyard.run.record import BuildInfo, ModelInfo, Record
+from piyard.run.run_folders import LOG_FILE, run_folder
 from piyard.run.telemetry import TELEMETRY_FILE, read_telemetry
 
 ENGINE_TASK = "engine"

@@ -19,7 +19,8 @@ from piyard.run.execute import usual_limit_s
 from piyard.run.job import RunOptions
 from piyard.run.language import DECODER_FILES, start_language_run
 from piyard.run.lifecycle import finish_run
-from piyard.run.record import LOG_FILE, Record, run_folder
+from piyard.run.record import Record
+from piyard.run.run_folders import LOG_FILE, run_folder
 
 SPEED_TASK = "speed"
 """Of a run that measures one of the two."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 from collections.abc import Collection
 from pathlib import Path
 from typing import Annotated, Literal
@@ -18,15 +17,14 @@ from piyard.models.small_cnn import is_small_cnn
 from piyard.models.synthetic import INPUT_RANGE
 from piyard.models.timm_networks import is_timm_network
 from piyard.models.variants import Variant
+from piyard.models.weights_file import Weights
+from piyard.vision.head_schema import Head, Heatmap, Simcc
 from piyard.vision.schema import (
     Crop,
     FurtherInput,
-    Head,
-    Heatmap,
     ImageRange,
     InputSide,
     Preprocess,
-    Simcc,
     TextConfig,
     TrackerConfig,
 )
@@ -36,8 +34,6 @@ from piyard.vision.tasks.base import TaskSpec
 MODELS_FOLDER = paths.ROOT / "models"
 LABELS_FOLDER, LANGUAGE_FOLDER = "labels", "language"
 
-Digest = Annotated[str, Meta(pattern="^([0-9a-f]{64})?$")]
-Prefix = Annotated[str, Meta(pattern="^([0-9a-f]{8,63})?$")]
 Cosine = Annotated[float, Meta(gt=0, le=1)]
 Mask = Annotated[int, Meta(ge=1, le=3)]
 
@@ -63,50 +59,6 @@ FILE_NETWORKS = frozenset({"onnx", "torchscript", "ncnn"})
 """Values of ``network`` that mean: the file of weights is the network."""
 CUTTABLE_NETWORKS = FILE_NETWORKS
 """Those of them whose file can be cut."""
-
-
-class Weights(Config):
-    """One file of weights that is accepted."""
-
-    source: str
-    """Whose file it is, for the manifest."""
-    licence: str
-    dataset: str
-    """What it was trained on."""
-    url: str = ""
-    """Empty: the file is only taken from PIYARD_MIRROR."""
-    sha256: Digest = ""
-    sha256_prefix: Prefix = ""
-    """The first digits, where no more is published; the manifest records all of them.
-
-    Where a publisher gives no digest at all, the one of the first download counts:
-    see ``recorded_digest``.
-    """
-    file: Annotated[str, Meta(pattern="^[^/]*$")] = ""
-    """What it is called, where the end of ``url`` does not say."""
-
-    def __post_init__(self) -> None:
-        if (self.sha256 and self.sha256_prefix) or not (self.published_digest or self.url):
-            raise ValueError("give one of `sha256` and `sha256_prefix`, or a `url` at least")
-
-    @property
-    def name(self) -> str:
-        """What the file is called in the cache."""
-        return self.file or self.url.rpartition("/")[2] or f"{self.digest[:8]}.pth"
-
-    @property
-    def published_digest(self) -> str:
-        """The sha256, or what is published of it."""
-        return self.sha256 or self.sha256_prefix
-
-    @property
-    def digest(self) -> str:
-        """The sha256, or what is known of it; empty for some files before their first download."""
-        return self.published_digest or recorded_digest(self.url)
-
-    def is_file(self, sha256: str) -> bool:
-        """Whether a file of that digest is this one."""
-        return bool(self.digest) and sha256.startswith(self.digest)
 
 
 COSINE_INT8, COSINE_INT8_MADE_UP = 0.95, 0.7
@@ -193,8 +145,9 @@ class ModelDefinition(Config):
     assumed: tuple[Assumption, ...] = ()
     """What neither its file nor its user stated when it was added: delete what is checked."""
     cut: tuple[str, ...] = ()
-    """Tensors of an ONNX graph, convolutions of a TorchScript program (convert/torchscript.py), or
-    blobs of an ncnn pair that are the outputs; what comes after them is left out."""
+    """Tensors of an ONNX graph, convolutions of a TorchScript program (see
+    convert/script_cutting.py), or blobs of an ncnn pair that are the outputs; what comes after them
+    is left out."""
     dynamic: tuple[InputSide, InputSide] | None = None
     """Another height and width the net must take, as a tracker's search area."""
     parts: dict[Part, Weights] = msgspec.field(default_factory=dict)
@@ -339,40 +292,3 @@ def label_list_path(name: str) -> Path:
 def read_labels(model: Model) -> list[str]:
     """The class names, in the order of the network's outputs."""
     return labels.read_labels(model.labels_file)
-
-
-DIGESTS_FILE = paths.ROOT / "models" / "recorded.txt"
-
-
-def recorded_digest(url: str) -> str:
-    """The sha256 the address once had; empty before the first download."""
-    return _read_digests().get(url, "")
-
-
-def record_digest(url: str, sha256: str) -> None:
-    """Remember what was downloaded; ``WrongInput`` where the file cannot be written."""
-    try:
-        with DIGESTS_FILE.open("a", encoding="utf-8") as stream:
-            fcntl.flock(stream, fcntl.LOCK_EX)
-            if not recorded_digest(url):
-                stream.write(f"{sha256}  {url}\n")
-    except OSError as error:
-        raise WrongInput(
-            f"{DIGESTS_FILE} cannot be written: {error.strerror}",
-            remedy=f"write the weights' digest into the model's YAML: sha256: {sha256}",
-        ) from None
-
-
-def digests_file_name() -> Path:
-    """Where they are, as a person in the checkout would write it."""
-    return (
-        DIGESTS_FILE.relative_to(paths.ROOT)
-        if DIGESTS_FILE.is_relative_to(paths.ROOT)
-        else DIGESTS_FILE
-    )
-
-
-def _read_digests() -> dict[str, str]:
-    text = DIGESTS_FILE.read_text(encoding="utf-8") if DIGESTS_FILE.is_file() else ""
-    pairs = (line.split(maxsplit=1) for line in text.splitlines() if line.strip())
-    return {url: sha256 for sha256, url in pairs}

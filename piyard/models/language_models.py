@@ -12,7 +12,6 @@ from piyard.core import paths
 from piyard.core.config import Config, load_named, yaml_names
 from piyard.core.errors import ConversionFailed
 from piyard.language.config import TransformerConfig
-from piyard.models.definition import Weights
 from piyard.models.random_decoder import RandomSource
 from piyard.models.tensor_file import is_tensor_file
 from piyard.models.transformer_files import (
@@ -21,6 +20,7 @@ from piyard.models.transformer_files import (
     open_tensors,
     require_tensors,
 )
+from piyard.models.weights_file import Weights
 
 GENERATE = "generate"
 """Their task."""

@@ -10,19 +10,20 @@ from typing import TYPE_CHECKING, Any, Protocol, cast
 import msgspec
 
 from piyard.core import console, download
-from piyard.core.download import MIRROR_VARIABLE, fetch_unpinned, find_file
+from piyard.core.download import fetch_unpinned, find_file
 from piyard.core.errors import ConversionFailed, DownloadFailed
 from piyard.core.files import sha256_of_file
+from piyard.core.mirror import MIRROR_VARIABLE
 from piyard.core.store import WeightsInfo
 from piyard.models import synthetic
 from piyard.models.checkpoint import name_state, open_checkpoint
 from piyard.models.checkpoint_file import StubClass
-from piyard.models.definition import Weights, digests_file_name, record_digest
 from piyard.models.edits import Edit, apply_edits, fit_shapes
 from piyard.models.module_objects import adopt_norms
 from piyard.models.script_archive import is_script_archive, read_script_tensors
 from piyard.models.synthetic import WEIGHTS_SEED
 from piyard.models.tensor_file import TensorFile
+from piyard.models.weights_file import Weights, digests_file_name, record_digest
 
 if TYPE_CHECKING:
     import torch

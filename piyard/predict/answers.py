@@ -14,7 +14,8 @@ from piyard.core.parsing import Count, Ms
 from piyard.core.tables import Cell, number_cell
 from piyard.core.text import format_count, format_digits, sanitize_text
 from piyard.run.log import read_log
-from piyard.run.record import LOG_FILE, Record, run_folder
+from piyard.run.record import Record
+from piyard.run.run_folders import LOG_FILE, run_folder
 
 GENERATE = "generate"
 """The task of a run that answers, and nnrun's verb."""

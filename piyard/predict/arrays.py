@@ -15,7 +15,7 @@ import msgspec
 from piyard.core.errors import UnreadableLog
 from piyard.core.files import atomic_write
 from piyard.predict.files import DRAWN_FOLDER, LONGEST_STEM
-from piyard.run.record import OUTPUTS_FOLDER
+from piyard.run.run_folders import OUTPUTS_FOLDER
 from piyard.vision.predictions import Frame, LogLine, OutputValues
 from piyard.vision.schema import ImageRange
 from piyard.vision.tasks.other import describe_values

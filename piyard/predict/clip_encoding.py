@@ -19,7 +19,8 @@ from piyard.predict.command import Inputs, PredictOptions, input_names
 from piyard.predict.prediction import make_command, resolve_classes
 from piyard.run import execute, log
 from piyard.run.job import JobContext
-from piyard.run.record import LOG_FILE, OUTPUTS_FOLDER, Record, run_folder
+from piyard.run.record import Record
+from piyard.run.run_folders import LOG_FILE, OUTPUTS_FOLDER, run_folder
 from piyard.vision.pictures import read_picture
 from piyard.vision.preprocess import prepare_picture
 from piyard.vision.schema import TextConfig

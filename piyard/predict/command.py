@@ -22,7 +22,8 @@ from piyard.predict.files import StreamFound, convert_to_mjpeg, fetch_picture
 from piyard.predict.samples import Sample
 from piyard.predict.sources import Source, find_source, is_web_url
 from piyard.run.job import DETECTOR
-from piyard.run.record import OUTPUTS_FOLDER
+from piyard.run.run_folders import OUTPUTS_FOLDER
+from piyard.vision.flags import head_flags, preprocess_flags
 from piyard.vision.pictures import (
     READABLE_SUFFIXES,
     as_jpeg_or_png,
@@ -33,8 +34,6 @@ from piyard.vision.pictures import (
     sort_naturally,
     summarise_suffixes,
 )
-from piyard.vision.preprocess import preprocess_flags
-from piyard.vision.schema import head_flags
 from piyard.vision.tasks.base import TaskOptions
 
 MOST_PICTURES = 1000

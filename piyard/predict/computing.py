@@ -15,7 +15,8 @@ from piyard.predict.command import Inputs, PredictOptions, release_path
 from piyard.predict.files import name_drawings
 from piyard.predict.samples import release_of_samples
 from piyard.run.execute import NnrunCommand
-from piyard.run.record import OUTPUTS_FOLDER, Record, TaskInfo
+from piyard.run.record import Record, TaskInfo
+from piyard.run.run_folders import OUTPUTS_FOLDER
 from piyard.vision.predictions import Frame
 
 

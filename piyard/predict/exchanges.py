@@ -10,7 +10,7 @@ import msgspec
 from piyard.core.errors import UnreadableLog
 from piyard.core.tables import Cell
 from piyard.predict.answers import ENDINGS
-from piyard.run.record import LOG_FILE
+from piyard.run.run_folders import LOG_FILE
 
 TURNS_FILE = "turns.jsonl"
 TURN_ENDS = frozenset({"answer", "error"})

@@ -36,12 +36,13 @@ from piyard.predict.files import DRAWN_FOLDER, place_drawings
 from piyard.predict.live import LiveView
 from piyard.predict.relay import Relay
 from piyard.predict.sources import Source
-from piyard.run import execute, log, record
+from piyard.run import execute, log
 from piyard.run.execute import NnrunCommand
 from piyard.run.follow import LiveRun
 from piyard.run.job import JobContext
 from piyard.run.log import LogLine, LogSummary
-from piyard.run.record import LOG_FILE, OUTPUTS_FOLDER, Record, TaskInfo, run_folder
+from piyard.run.record import Record, TaskInfo
+from piyard.run.run_folders import LOG_FILE, OUTPUTS_FOLDER, run_folder
 from piyard.vision.predictions import (
     FRAME_TYPES,
     Frame,
@@ -92,7 +93,7 @@ class Prediction(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def folder(self) -> Path:
         """Where the run is kept."""
-        return record.run_folder(self.run)
+        return run_folder(self.run)
 
     @property
     def drawn(self) -> list[Path]:
@@ -240,7 +241,7 @@ def _predict_source(
         if cancel.requested():  # before nnrun had anything to say
             raise KeyboardInterrupt from None
         raise
-    said = relay.report() if relay else read_decoder_report(record.run_folder(done.id))
+    said = relay.report() if relay else read_decoder_report(run_folder(done.id))
     is_over = done.state == "ended"
     failure = source_failure(source, prediction, said, is_over=is_over)
     if not failure and (note := ending_note(source, prediction, is_over=is_over)):

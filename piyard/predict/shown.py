@@ -9,8 +9,8 @@ from piyard.convert.language.conversion import LanguageConversion
 from piyard.convert.language.picture_tower import PICTURE_FILES
 from piyard.core.errors import WrongInput
 from piyard.models.language_models import LanguageModel
+from piyard.vision.flags import preprocess_flags
 from piyard.vision.pictures import is_readable_by_nnrun, read_picture
-from piyard.vision.preprocess import preprocess_flags
 
 PICTURE_FILE = "picture"
 """In the release of a prompt."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from piyard.convert.conversions import Conversion
+from piyard.convert.model_files import choose_files
 from piyard.convert.ncnn_net import NET_STEM
 from piyard.convert.param import split_name
 from piyard.convert.proof import (
@@ -32,7 +33,7 @@ from piyard.convert.proof_inputs import (
     reference_clip,
 )
 from piyard.convert.ranking import Ranking
-from piyard.convert.reference_models import choose_files, reference_networks
+from piyard.convert.reference_models import reference_networks
 from piyard.core import console
 from piyard.core.tables import Cell, number_cell
 from piyard.evaluate import evaluation

@@ -37,7 +37,8 @@ from piyard.run.job import RunOptions
 from piyard.run.language import start_language_run
 from piyard.run.lifecycle import finish_run
 from piyard.run.log import read_log, require_measured
-from piyard.run.record import LOG_FILE, Record, TaskInfo, run_folder
+from piyard.run.record import Record, TaskInfo
+from piyard.run.run_folders import LOG_FILE, run_folder
 
 if TYPE_CHECKING:
     import numpy as np

@@ -18,11 +18,11 @@ from piyard.core.errors import UnreadableLog
 from piyard.core.files import scratch_folder
 from piyard.predict.command import release_path
 from piyard.run import execute, log
-from piyard.run import record as run_record
 from piyard.run.execute import NnrunCommand
 from piyard.run.job import JobContext
 from piyard.run.log import Log, read_precision_label
-from piyard.run.record import LOG_FILE, OUTPUTS_FOLDER, TaskInfo
+from piyard.run.record import TaskInfo
+from piyard.run.run_folders import LOG_FILE, OUTPUTS_FOLDER, run_folder
 
 if TYPE_CHECKING:
     from piyard.convert.proof import Computed
@@ -64,15 +64,13 @@ def compute_tensors(
         sent = _tensor_release(inputs, place)
         work = _compute_command(context, stem, sent, every=every)
         record = execute.run_job(context, work)
-    nnrun_log = log.read_log(run_record.run_folder(record.id) / LOG_FILE)
+    nnrun_log = log.read_log(run_folder(record.id) / LOG_FILE)
     blob_names = None if every else output_blobs(layers)
-    ordered = iter(
-        _read_blobs(run_record.run_folder(record.id), nnrun_log, len(inputs), blob_names)
-    )
+    ordered = iter(_read_blobs(run_folder(record.id), nnrun_log, len(inputs), blob_names))
     blobs = {kind: [next(ordered) for _ in several] for kind, several in feed.items()}
     if every:  # all that a net computes takes more room than all other runs together
-        shutil.rmtree(run_record.run_folder(record.id) / OUTPUTS_FOLDER)
-    label = read_precision_label(run_record.run_folder(record.id) / LOG_FILE)
+        shutil.rmtree(run_folder(record.id) / OUTPUTS_FOLDER)
+    label = read_precision_label(run_folder(record.id) / LOG_FILE)
     return BoardTensors(precision=label, emulated=record.emulated, blobs=blobs)
 
 

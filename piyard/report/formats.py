@@ -19,7 +19,7 @@ from piyard.core.errors import unknown_name
 from piyard.core.tables import FORMATS, Column, csv_lines, render_items
 from piyard.core.text import NOT_KNOWN, escape_json, format_digits
 from piyard.report import columns
-from piyard.report.columns import row_comments
+from piyard.report.comments import row_comments
 from piyard.results.comparison import JobComparison, effect_text, interval_text
 from piyard.results.result import Result, Row
 

@@ -14,7 +14,7 @@ from piyard.core.errors import UnreadableLog, WrongInput
 from piyard.results.derive import make_row
 from piyard.results.result import Row
 from piyard.results.result_files import FileStamp
-from piyard.run.record import RUNS_FOLDER, read_record, run_folder
+from piyard.run.run_folders import RUNS_FOLDER, read_record, run_folder
 
 
 class ResultFilter(msgspec.Struct, frozen=True, kw_only=True):

@@ -22,7 +22,8 @@ from piyard.core.parsing import Count, Ms, Seconds
 from piyard.results.summary import Summary
 from piyard.run import log
 from piyard.run.log import ColdLine, Log, LogHeader, LogSummary, require_measured
-from piyard.run.record import LOG_FILE, Record, TokenWork, read_record
+from piyard.run.record import Record, TokenWork
+from piyard.run.run_folders import LOG_FILE, read_record
 from piyard.run.telemetry import TELEMETRY_FILE, EnergyRun, Sample, read_telemetry
 
 NNRUN_ENGINE = "nnrun"

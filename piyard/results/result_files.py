@@ -21,8 +21,7 @@ from piyard.core import paths
 from piyard.core.errors import PROGRAM, NotSetUp, UnreadableLog, WrongInput
 from piyard.results.derive import verdict_of
 from piyard.results.result import SCHEMA, Result, read_run_result, require_result
-from piyard.run import record
-from piyard.run.record import RECORD_FILE, RUNS_FOLDER
+from piyard.run.run_folders import RECORD_FILE, RUNS_FOLDER, run_folder
 
 RESULTS_FOLDER = "results"
 RESULT_SUFFIX = ".json"
@@ -168,7 +167,7 @@ def save_result(measured: Result) -> Path:
 
 def load_result(run_id: str) -> Result:
     """The result of a run, of whatever schema; raises ``UnreadableLog``."""
-    file, folder = result_file(run_id), record.run_folder(run_id)
+    file, folder = result_file(run_id), run_folder(run_id)
     if folder.is_dir() and not file.exists():
         return upgrade_run_folder(folder)
     return read_result_file(file)

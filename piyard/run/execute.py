@@ -22,7 +22,8 @@ from piyard.run.deploy import BoardNeeds, Deployed, deploy_releases, needs_of, r
 from piyard.run.follow import LiveRun
 from piyard.run.job import KEEP_GOVERNOR, JobContext, RunOptions
 from piyard.run.lifecycle import finish_run, start_run
-from piyard.run.record import IdleState, Record, TaskInfo, new_record
+from piyard.run.record import IdleState, Record, TaskInfo
+from piyard.run.recording import new_record
 from piyard.run.remote import DamagedFile
 from piyard.run.telemetry import TICKS_PER_SECOND
 

@@ -15,8 +15,9 @@ from piyard.board.ssh.commands import script_argv
 from piyard.board.ssh.session import Session
 from piyard.core.cancel import raise_if_requested
 from piyard.run.log import LogLine
-from piyard.run.record import LOG_FILE, Record
+from piyard.run.record import Record
 from piyard.run.remote import ProcessStatus, read_status
+from piyard.run.run_folders import LOG_FILE
 
 FOLLOW_S = 4
 """Of one look: Ctrl-C is noticed between two, and the run's end at the end of one."""

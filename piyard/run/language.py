@@ -13,7 +13,8 @@ from piyard.run.deploy import needs_of
 from piyard.run.execute import largest_file
 from piyard.run.job import RunOptions
 from piyard.run.program_run import ProgramRun, start_program
-from piyard.run.record import ModelInfo, Record, TaskInfo, describe_build
+from piyard.run.record import ModelInfo, Record, TaskInfo
+from piyard.run.recording import describe_build
 
 DECODER_FILES = (PARAM_FILE, BIN_FILE)
 LANGUAGE_LIMIT_S = 3600

@@ -33,18 +33,11 @@ from piyard.core.errors import (
     UnreadableLog,
 )
 from piyard.core.files import disk_error
-from piyard.run import log, record, remote
+from piyard.run import log, remote
 from piyard.run.follow import LiveRun, LogFollower
-from piyard.run.record import (
-    LOG_FILE,
-    RECORD_FILE,
-    STDERR_FILE,
-    Record,
-    RunState,
-    run_folder,
-    save_record,
-)
+from piyard.run.record import Record, RunState
 from piyard.run.remote import DamagedFile, ProcessStatus, fetch_files, mark_fetched
+from piyard.run.run_folders import LOG_FILE, RECORD_FILE, STDERR_FILE, run_folder, save_record
 from piyard.run.telemetry import watch_command
 
 END_STATES: dict[str, RunState] = {"cancelled": "cancelled", "limit": "limit", "full": "full"}
@@ -216,14 +209,14 @@ def _has_summary(done: Record) -> bool:
     if done.exit_code != EXIT_BAD_INPUT:
         return False
     try:
-        return log.read_log(record.run_folder(done.id) / LOG_FILE).summary is not None
+        return log.read_log(run_folder(done.id) / LOG_FILE).summary is not None
     except UnreadableLog:
         return False
 
 
 def require_success(done: Record) -> None:
     """Raise the error of a run that is over and failed."""
-    folder = record.run_folder(done.id)
+    folder = run_folder(done.id)
     if done.state == "interrupted":
         raise RunNotEnded(
             f"{done.host} lost {done.id}: it was restarted, or its processes were killed",

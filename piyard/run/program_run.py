@@ -16,7 +16,8 @@ from piyard.run.deploy import BoardNeeds
 from piyard.run.execute import choose_governor, hold_releases, start_verified, wait_until_idle
 from piyard.run.job import RunOptions
 from piyard.run.lifecycle import NNRUN, start_run
-from piyard.run.record import BuildInfo, ModelInfo, Record, TaskInfo, describe_run
+from piyard.run.record import BuildInfo, ModelInfo, Record, TaskInfo
+from piyard.run.recording import describe_run
 
 
 class ProgramRun(msgspec.Struct, frozen=True, kw_only=True):

@@ -2,75 +2,20 @@
 
 from __future__ import annotations
 
-import re
-import secrets
-from datetime import datetime, timezone
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal
 
 import msgspec
 from msgspec import Meta
 
-from piyard.board.connection import BoardConnection, BoardSpec
 from piyard.board.facts import Facts
 from piyard.board.lease import Governor
 from piyard.build.recipe import BuildFlags, NcnnInfo
-from piyard.core import paths
-from piyard.core.errors import PROGRAM, UnreadableLog, WrongInput
-from piyard.core.files import atomic_write
 from piyard.core.parsing import Count, Integer, Number, Seconds, Sides, Text, Threads
 from piyard.core.store import NetSize, WeightsInfo
-from piyard.run import job
 from piyard.run.job import StoredJob
-
-if TYPE_CHECKING:  # stored runs are read without all that makes a model and its files
-    from piyard.build.builder import Build
-    from piyard.convert.conversions import Conversion
-
 
 RECORD_SCHEMA = 1
 """Of a run's record; raise it when a newer file means something else to an older piyard."""
-
-
-class _SchemaVersion(msgspec.Struct):
-    """The version of a record, whatever else is in it."""
-
-    schema: int = 1
-
-
-def read_record(folder: Path) -> Record:
-    """The record of a run; raises ``UnreadableLog`` for a damaged or a newer one."""
-    try:
-        content = (folder / RECORD_FILE).read_bytes()
-        schema = msgspec.json.decode(content, type=_SchemaVersion).schema
-        if schema > RECORD_SCHEMA:
-            raise UnreadableLog(
-                f"{folder / RECORD_FILE} is of a newer piyard: its schema is {schema}",
-                remedy="update piyard",
-            )
-        return msgspec.json.decode(content, type=Record)
-    except OSError as error:
-        raise UnreadableLog(f"{folder / RECORD_FILE} cannot be read: {error.strerror}") from None
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise UnreadableLog(f"{folder / RECORD_FILE}: {error}") from None
-
-
-def list_runs() -> list[Path]:
-    """The folders of all runs, oldest first."""
-    runs = paths.artifacts() / RUNS_FOLDER
-    return sorted(folder for folder in runs.glob("*") if (folder / RECORD_FILE).is_file())
-
-
-def find_run(run_id: str) -> Path:
-    """The folder of a run, by its id or the unambiguous start of it."""
-    matches = [folder for folder in list_runs() if folder.name.startswith(run_id)]
-    if len(matches) != 1:
-        problem = "no run is" if not matches else f"{len(matches)} runs are"
-        raise WrongInput(
-            f"{problem} named '{run_id}'",
-            remedy=f"{PROGRAM} runs lists them; {PROGRAM} --help attach explains",
-        )
-    return matches[0]
 
 
 class IdleState(msgspec.Struct, frozen=True, kw_only=True):
@@ -94,113 +39,6 @@ class IdleState(msgspec.Struct, frozen=True, kw_only=True):
         """The state for people: ``48.9 °C, 0.02 cores busy``."""
         warm = "" if self.temperature_mc is None else f"{self.temperature_mc / 1000:.1f} °C, "
         return f"{warm}{self.load or 0:.2f} cores busy"
-
-
-RUNS_FOLDER = "runs"
-RECORD_FILE = "run.json"
-LOG_FILE, STDERR_FILE, OUTPUTS_FOLDER = "log.jsonl", "stderr.txt", "outputs"
-
-
-def new_record(
-    connection: BoardConnection,
-    board: BoardSpec,
-    before: Facts,
-    build: Build,
-    conversion: Conversion,
-    *,
-    slug: str,
-    what: TaskInfo,
-    detector: Conversion | None = None,
-) -> Record:
-    """The record of a run of nnrun that is about to start."""
-    return describe_run(
-        connection,
-        board,
-        before,
-        slug=slug,
-        what=what,
-        model=_describe_conversion(conversion),
-        build=describe_build(build),
-        release=job.release_for(
-            build, conversion, detector, precision=(what.job and what.job.precision) or ""
-        ).id,
-    )
-
-
-def describe_run(
-    connection: BoardConnection,
-    board: BoardSpec,
-    before: Facts,
-    *,
-    slug: str,
-    what: TaskInfo,
-    model: ModelInfo,
-    build: BuildInfo,
-    release: str,
-) -> Record:
-    """The record of a run of any program that is about to start."""
-    now = datetime.now(timezone.utc)
-    safe_slug = re.sub(r"[^A-Za-z0-9._-]+", "-", slug)[:80]
-    return Record(
-        id=f"{now:%Y%m%dT%H%M%S}-{safe_slug}-{secrets.token_hex(3)}",
-        when=now.isoformat(timespec="seconds"),
-        what=what,
-        host=board.name,
-        target=board.target.name,
-        hardware=board.hardware,
-        emulated=board.emulated,
-        model=model,
-        build=build,
-        release=release,
-        before=before,
-        state="running",
-        token=connection.lease.token,
-        paid=_board_price(connection),
-    )
-
-
-def run_folder(run_id: str) -> Path:
-    """Where a run is kept."""
-    return paths.artifacts() / RUNS_FOLDER / run_id
-
-
-def save_record(record: Record) -> None:
-    """Write run.json by one rename."""
-    with atomic_write(run_folder(record.id) / RECORD_FILE) as draft:
-        draft.write_bytes(msgspec.json.format(msgspec.json.encode(record), indent=2) + b"\n")
-
-
-def _board_price(connection: BoardConnection) -> BoardPrice | None:
-    entry = connection.entry
-    if entry.price is None:
-        return None
-    return BoardPrice(
-        price=entry.price, date=entry.price_date.isoformat() if entry.price_date else ""
-    )
-
-
-def _describe_conversion(conversion: Conversion) -> ModelInfo:
-    manifest = conversion.manifest
-    return ModelInfo(
-        name=conversion.name,
-        key=conversion.key,
-        title=conversion.model.title,
-        task=manifest.task,
-        input=list(manifest.input),
-        params=manifest.params,
-        macs=manifest.macs,
-        main=manifest.main or None,
-        weights=manifest.weights,
-        versions=manifest.versions,
-    )
-
-
-def describe_build(build: Build) -> BuildInfo:
-    """What a record says of the build that runs."""
-    manifest = build.manifest
-    return BuildInfo(
-        key=build.key, ncnn=manifest.ncnn, compilers=manifest.compilers, flags=manifest.flags
-    )
 
 
 class BenchInfo(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

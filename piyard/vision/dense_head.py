@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from piyard.core.errors import WrongInput
-from piyard.vision.schema import DenseHead, Fcos, Nanodet, Rtmdet, Yolov5, Yolov8, Yolox
+from piyard.vision.head_schema import DenseHead, Fcos, Nanodet, Rtmdet, Yolov5, Yolov8, Yolox
 
 if TYPE_CHECKING:
     from piyard.vision.schema import Doubles, Floats, Indices, Mask

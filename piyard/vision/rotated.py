@@ -10,8 +10,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from piyard.vision.preprocess import ImageTransform
     from piyard.vision.schema import Doubles, Indices
+    from piyard.vision.transforms import ImageTransform
 
 
 def rotated_corners(boxes: Doubles) -> Doubles:

@@ -11,8 +11,8 @@ from piyard.convert.attempts import LoweringInputs, lower_network
 from piyard.convert.lint import UnsupportedLayers
 from piyard.convert.lowering import save_graph, save_script, trace_network
 from piyard.convert.ncnn_net import net_function
+from piyard.convert.onnx_reference import load_onnx
 from piyard.convert.reference import ScriptReference, TorchReference
-from piyard.convert.reference_models import load_onnx
 from piyard.convert.script_program import SandboxedProgram
 from piyard.core.errors import ConversionFailed
 from piyard.models.networks import inference

@@ -14,8 +14,8 @@ from piyard.convert import attempts, converter
 from piyard.convert.conversions import find_conversion
 from piyard.convert.converter import compute_reference_logits, convert_model, key_inputs
 from piyard.convert.lowering import BIN_FILE, PARAM_FILE, lower_program
+from piyard.convert.model_files import choose_files
 from piyard.convert.ncnn_net import load_net, run_net
-from piyard.convert.reference_models import choose_files
 from piyard.core import paths, store
 from piyard.core.errors import ConversionFailed, DownloadFailed, NotSetUp
 from piyard.core.paths import ROOT

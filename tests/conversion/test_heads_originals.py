@@ -7,13 +7,15 @@ import pytest
 import torch
 
 from piyard.models.classifiers import torchvision_models
+from piyard.vision.head_schema import Fcos, Yolov8
 from piyard.vision.overlap import box_area, mask_iou
 from piyard.vision.pictures import read_picture
-from piyard.vision.preprocess import AxisTransform, ImageTransform, prepare_picture
-from piyard.vision.schema import Fcos, Letterbox, Yolov8
+from piyard.vision.preprocess import prepare_picture
+from piyard.vision.schema import Letterbox
 from piyard.vision.tasks.detect import DETECT
 from piyard.vision.tasks.pose import POSE
 from piyard.vision.tasks.segment import SEGMENT
+from piyard.vision.transforms import AxisTransform, ImageTransform
 
 SIZE = (640, 640)
 HOW = Letterbox(order="rgb", mean=(0.0, 0.0, 0.0), norm=(1 / 255, 1 / 255, 1 / 255))

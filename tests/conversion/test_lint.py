@@ -16,8 +16,8 @@ from piyard.convert.lint import (
     require_supported,
 )
 from piyard.convert.lowering import trace_network
+from piyard.convert.onnx_reference import load_onnx
 from piyard.convert.reference import TorchReference
-from piyard.convert.reference_models import load_onnx
 from piyard.core import target
 from piyard.core.errors import ConversionFailed
 from piyard.core.target import CMakeOptions, load_ncnn_pin

@@ -11,9 +11,9 @@ from torch import nn
 from piyard.convert.own.matching import match_network
 from piyard.core.errors import WrongInput
 from piyard.core.files import sha256_of_file
-from piyard.models.definition import Weights
 from piyard.models.networks import build_network
 from piyard.models.weights import ChosenWeights, load_weights
+from piyard.models.weights_file import Weights
 from tests.conversion.drawn_weights import drawn
 
 NAME, CLASSES = "yolov8n-cls", 3

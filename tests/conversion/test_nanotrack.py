@@ -13,7 +13,8 @@ import pytest
 
 from piyard.convert.conversions import Conversion
 from piyard.convert.converter import convert_model
-from piyard.convert.reference_models import choose_files, reference_networks
+from piyard.convert.model_files import choose_files
+from piyard.convert.reference_models import reference_networks
 from piyard.evaluate.track_metrics import sot_metrics
 from piyard.models.definition import Model, load_model
 from piyard.vision.clips import read_otb_truth

@@ -8,9 +8,9 @@ import pytest
 import torch
 from torch import nn
 
-from piyard.core.download import find_in_mirror
 from piyard.core.errors import WrongInput
 from piyard.core.files import sha256_of_value
+from piyard.core.mirror import find_in_mirror
 from piyard.models import synthetic
 from piyard.models.anchor_free import Focus, FrozenBatchNorm
 from piyard.models.checkpoint import read_checkpoint

@@ -7,7 +7,7 @@ import torch
 from piyard.models.definition import label_list_path, load_model, model_names, read_labels
 from piyard.models.networks import NETWORK_NAMES, YOLO, YOLO26, build_network
 from piyard.vision.dense_head import read_places
-from piyard.vision.schema import DenseHead, Simcc
+from piyard.vision.head_schema import DenseHead, Simcc
 
 ROWS = [name for name in model_names() if load_model(name).network in NETWORK_NAMES]
 DENSE = [

@@ -13,7 +13,7 @@ from piyard.convert.onnx_precision import (
     require_standard,
     to_single,
 )
-from piyard.convert.reference_models import load_onnx
+from piyard.convert.onnx_reference import load_onnx
 from piyard.core.errors import ConversionFailed
 
 HALF, BRAIN, DOUBLE = TensorProto.FLOAT16, TensorProto.BFLOAT16, TensorProto.DOUBLE

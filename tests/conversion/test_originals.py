@@ -18,9 +18,10 @@ from piyard.convert.lowering import (
     trace_network,
 )
 from piyard.convert.ncnn_net import NcnnReference, load_net, read_layers, run_net
+from piyard.convert.onnx_reference import load_onnx
 from piyard.convert.pnnxir import build_ir
 from piyard.convert.reference import ScriptReference, TorchReference
-from piyard.convert.reference_models import load_onnx, model_routes, require_route
+from piyard.convert.routes import model_routes, require_route
 from piyard.convert.script_program import SandboxedProgram
 from piyard.convert.torchscript import load_script
 from piyard.core.errors import ConversionFailed, WrongInput

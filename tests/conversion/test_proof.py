@@ -20,8 +20,8 @@ from piyard.core.errors import ConversionFailed, WrongInput
 from piyard.models import definition
 from piyard.models.definition import load_model
 from piyard.models.synthetic import random_tensor
+from piyard.vision.head_schema import Nanodet
 from piyard.vision.overlap import Agreement
-from piyard.vision.schema import Nanodet
 
 SHAPE = (3, 8, 8)
 

@@ -22,7 +22,7 @@ from piyard.models import definition
 from piyard.models.definition import load_model
 from piyard.prove import board_proof
 from piyard.prove.board_proof import BoardProof, MeaningProof, proof_remarks
-from piyard.run.record import OUTPUTS_FOLDER
+from piyard.run.run_folders import OUTPUTS_FOLDER
 from piyard.vision.overlap import Agreement
 from tests.conversion.own.graphs import classifier, ultralytics
 from tests.support import synthetic_results

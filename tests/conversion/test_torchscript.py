@@ -8,8 +8,9 @@ import pytest
 import torch
 from torch import nn
 
+from piyard.convert.script_cutting import cut_script, script_values
 from piyard.convert.script_program import script_notes
-from piyard.convert.torchscript import cut_script, freeze_script, load_script, script_values
+from piyard.convert.torchscript import freeze_script, load_script
 from piyard.core.errors import ConversionFailed
 
 pytestmark = [

@@ -17,8 +17,8 @@ from hypothesis import strategies as st
 from torch import nn
 
 from piyard.convert.own.matching import match_network
-from piyard.core.download import find_in_mirror
 from piyard.core.errors import ConversionFailed
+from piyard.core.mirror import find_in_mirror
 from piyard.models.checkpoint import name_state, read_checkpoint
 from piyard.models.definition import load_model
 from piyard.models.networks import build_network

@@ -19,7 +19,7 @@ from piyard.cli.runs import run_model
 from piyard.convert.language import adding
 from piyard.convert.own import ownership
 from piyard.models import language_models
-from piyard.run.record import list_runs, read_record
+from piyard.run.run_folders import list_runs, read_record
 from tests.integration.conftest import Invoke
 from tests.support import chat_templates, tokenizers
 from tests.support.language_models import TINY_PICTURES, tiny_weights, variant, write_folder

@@ -45,7 +45,7 @@ from piyard.results.result import Result
 from piyard.run.job import BenchDuration, JobContext, Prepared, RunOptions
 from piyard.run.log import CpuInfo, LogHeader, read_log
 from piyard.run.plan import combine_jobs
-from piyard.run.record import LOG_FILE, OUTPUTS_FOLDER
+from piyard.run.run_folders import LOG_FILE, OUTPUTS_FOLDER
 from piyard.vision.predictions import Frame
 from tests.integration.conftest import Invoke
 from tests.support.plans import board, start_emulated

@@ -24,8 +24,9 @@ from piyard.core.cancel import wait_until
 from piyard.core.files import sha256_of_file
 from piyard.run.deploy import deploy_releases
 from piyard.run.lifecycle import start_run
-from piyard.run.record import LOG_FILE, BuildInfo, ModelInfo, Record, TaskInfo, run_folder
+from piyard.run.record import BuildInfo, ModelInfo, Record, TaskInfo
 from piyard.run.remote import read_status
+from piyard.run.run_folders import LOG_FILE, run_folder
 from tests.integration.conftest import Invoke
 from tests.support.ssh_server import Sshd, new_key
 

@@ -11,8 +11,8 @@ from piyard.board.lease import Governor, restore_governor
 from piyard.core import paths
 from piyard.core.errors import RunNotEnded
 from piyard.run.job import RunOptions
-from piyard.run.record import RUNS_FOLDER
 from piyard.run.remote import cancel_process
+from piyard.run.run_folders import RUNS_FOLDER
 from tests.support.faulty_board import wait_until
 from tests.support.simulated import bench as simulated
 from tests.support.simulated.bench import Measure

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from piyard.run.record import list_runs, read_record
+from piyard.run.run_folders import list_runs, read_record
 from tests.support import live_board, rtsp_server
 from tests.support.live_board import LiveBoard
 from tests.support.rtsp_server import RtspServer

@@ -11,7 +11,7 @@ from PIL import Image
 from piyard.core import paths
 from piyard.predict.prediction import read_prediction
 from piyard.results.accuracies import evaluations_folder, stored_evaluations
-from piyard.run.record import list_runs, read_record
+from piyard.run.run_folders import list_runs, read_record
 from tests.integration.conftest import Invoke
 
 pytestmark = [

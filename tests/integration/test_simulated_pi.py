@@ -16,7 +16,7 @@ from piyard.board.lease import CPUFREQ
 from piyard.board.release import HOME
 from piyard.board.ssh.session import Session
 from piyard.run.log import parse_log
-from piyard.run.record import LOG_FILE, read_record, run_folder
+from piyard.run.run_folders import LOG_FILE, read_record, run_folder
 from piyard.run.telemetry import parse_power
 from tests.support.simulated import bench as simulated
 from tests.support.simulated import kernel

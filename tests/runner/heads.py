@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from piyard.vision.schema import DenseHead, Fcos, Nanodet, Rtmdet, Yolov5, Yolov8, Yolox
+from piyard.vision.head_schema import DenseHead, Fcos, Nanodet, Rtmdet, Yolov5, Yolov8, Yolox
 from tests.runner.nets import Floats
 
 HEADS: dict[str, Any] = {

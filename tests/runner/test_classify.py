@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from PIL import Image
 
+from piyard.vision.flags import preprocess_flags
 from piyard.vision.pictures import read_picture
-from piyard.vision.preprocess import prepare_picture, preprocess_flags
+from piyard.vision.preprocess import prepare_picture
 from piyard.vision.schema import Crop
 from tests.runner import pictures
 from tests.runner.nets import Floats, Net, identity, small

@@ -17,7 +17,8 @@ from piyard.language.tokenizer.compiling import compile_tokenizer
 from piyard.models.clip import ClipNetwork
 from piyard.models.networks import inference
 from piyard.models.synthetic import randomise
-from piyard.vision.preprocess import prepare_picture, preprocess_flags
+from piyard.vision.flags import preprocess_flags
+from piyard.vision.preprocess import prepare_picture
 from piyard.vision.schema import Stretch
 from tests.runner.outcome import Run, assert_refused
 from tests.runner.pictures import noise

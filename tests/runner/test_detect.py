@@ -10,10 +10,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from piyard.vision.flags import preprocess_flags
+from piyard.vision.head_schema import DenseHead, Yolov8
 from piyard.vision.predictions import DecodedObject
-from piyard.vision.preprocess import picture_transform, preprocess_flags
-from piyard.vision.schema import DenseHead, Letterbox, Preprocess, Stretch, Yolov8
+from piyard.vision.schema import Letterbox, Preprocess, Stretch
 from piyard.vision.tasks.detect import DETECT
+from piyard.vision.transforms import picture_transform
 from tests.runner import heads, pictures
 from tests.runner.constant import constant
 from tests.runner.heads import HEADS

@@ -7,7 +7,7 @@ import os
 import numpy as np
 import pytest
 
-from piyard.vision.schema import Yolov8
+from piyard.vision.head_schema import Yolov8
 from tests.runner import heads, pictures
 from tests.runner.constant import constant
 from tests.runner.nets import Net, small

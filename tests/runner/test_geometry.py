@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from piyard.vision.preprocess import prepare_picture, preprocess_flags
+from piyard.vision.flags import preprocess_flags
+from piyard.vision.preprocess import prepare_picture
 from piyard.vision.schema import Letterbox, ObjectCrop, Preprocess, Stretch
 from tests.runner.nets import Floats, identity, small
 from tests.runner.outcome import Run, assert_refused

@@ -11,11 +11,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from piyard.vision.flags import head_flags, preprocess_flags
+from piyard.vision.head_schema import Yolov8
 from piyard.vision.predictions import DecodedObject
-from piyard.vision.preprocess import picture_transform, preprocess_flags
 from piyard.vision.rotated import rotated_iou
-from piyard.vision.schema import Letterbox, Preprocess, Stretch, Yolov8, head_flags
+from piyard.vision.schema import Letterbox, Preprocess, Stretch
 from piyard.vision.tasks.obb import OBB
+from piyard.vision.transforms import picture_transform
 from tests.runner.constant import constant
 from tests.runner.nets import Floats
 from tests.runner.outcome import Line, Run, assert_refused

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from piyard.vision.preprocess import prepare_picture, preprocess_flags
+from piyard.vision.flags import preprocess_flags
+from piyard.vision.preprocess import prepare_picture
 from piyard.vision.schema import Stretch
 from tests.runner.nets import Net, identity
 from tests.runner.outcome import Run, assert_refused

@@ -23,8 +23,9 @@ from piyard.language.tokenizer.chat import Message, read_chat
 from piyard.language.tokenizer.compiling import compile_tokenizer
 from piyard.models.smolvlm import load_picture_tower
 from piyard.models.transformer_files import load_decoder, open_tensors
+from piyard.vision.flags import preprocess_flags
 from piyard.vision.pictures import read_picture
-from piyard.vision.preprocess import prepare_picture, preprocess_flags
+from piyard.vision.preprocess import prepare_picture
 from tests.runner.outcome import Outcome, Run, assert_refused
 from tests.runner.pictures import smooth
 from tests.support import chat_templates, tokenizers

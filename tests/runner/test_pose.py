@@ -10,10 +10,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from piyard.vision.preprocess import object_transform, picture_transform, preprocess_flags
-from piyard.vision.schema import Heatmap, Letterbox, ObjectCrop, Rtmdet, Simcc, Yolov8, head_flags
+from piyard.vision.flags import head_flags, preprocess_flags
+from piyard.vision.head_schema import Heatmap, Rtmdet, Simcc, Yolov8
+from piyard.vision.schema import Letterbox, ObjectCrop
 from piyard.vision.tasks.detect import DETECT
 from piyard.vision.tasks.pose import POSE, decode_pose
+from piyard.vision.transforms import object_transform, picture_transform
 from tests.runner.constant import constant
 from tests.runner.nets import Floats, Net
 from tests.runner.outcome import Line, Outcome, Run, assert_refused

@@ -10,10 +10,12 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from PIL import Image
 
+from piyard.vision.flags import preprocess_flags
+from piyard.vision.head_schema import Yolov8
 from piyard.vision.predictions import DecodedObject, Rle, decode_mask, encode_mask
-from piyard.vision.preprocess import picture_transform, preprocess_flags
-from piyard.vision.schema import Letterbox, Stretch, Yolov8
+from piyard.vision.schema import Letterbox, Stretch
 from piyard.vision.tasks.segment import SEGMENT
+from piyard.vision.transforms import picture_transform
 from tests.runner.constant import constant
 from tests.runner.nets import Floats
 from tests.runner.outcome import Line, Run, assert_refused

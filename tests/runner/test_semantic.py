@@ -9,10 +9,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from piyard.vision.flags import head_flags, preprocess_flags
+from piyard.vision.head_schema import Semantic
 from piyard.vision.predictions import Rle, decode_mask
-from piyard.vision.preprocess import picture_transform, preprocess_flags
-from piyard.vision.schema import Crop, Letterbox, Preprocess, Semantic, Stretch, head_flags
+from piyard.vision.schema import Crop, Letterbox, Preprocess, Stretch
 from piyard.vision.tasks.semantic import SEMANTIC
+from piyard.vision.transforms import picture_transform
 from tests.runner.constant import constant
 from tests.runner.nets import Floats
 from tests.runner.outcome import Line, Run, assert_refused

@@ -27,7 +27,8 @@ from piyard.core.paths import ROOT
 from piyard.core.store import get_or_make
 from piyard.models.definition import Model, load_model
 from piyard.run.job import Prepared
-from piyard.vision.schema import Rtmdet, Stretch
+from piyard.vision.head_schema import Rtmdet
+from piyard.vision.schema import Stretch
 from tests.runner.nets import Net
 from tests.support import ssh_server, synthetic_results, tiny_ncnn
 from tests.support.ssh_server import Sshd

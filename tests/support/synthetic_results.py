@@ -16,16 +16,8 @@ from piyard.convert.conversions import ConversionManifest
 from piyard.core.store import WeightsInfo
 from piyard.results.result import Result, Verdict
 from piyard.run.log import LogHeader
-from piyard.run.record import (
-    LOG_FILE,
-    BuildInfo,
-    ModelInfo,
-    OutputCheck,
-    Record,
-    TaskInfo,
-    run_folder,
-    save_record,
-)
+from piyard.run.record import BuildInfo, ModelInfo, OutputCheck, Record, TaskInfo
+from piyard.run.run_folders import LOG_FILE, run_folder, save_record
 
 FACTS = Facts(
     machine="aarch64",

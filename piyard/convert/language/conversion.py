@@ -28,7 +28,7 @@ from piyard.convert.language.picture_proof import (
 from piyard.convert.language.picture_tower import PICTURE_FILES
 from piyard.convert.language.proof_tokens import ProofTokens, choose_tokens
 from piyard.convert.language.tokenizer_files import TokenizerFiles, find_tokenizer
-from piyard.convert.reference_models import weights_path
+from piyard.convert.model_files import weights_path
 from piyard.core import console, store
 from piyard.core.errors import PROGRAM, ConversionFailed
 from piyard.core.files import sha256_of_file

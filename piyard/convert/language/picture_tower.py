@@ -18,7 +18,7 @@ from piyard.convert.difference import compare_outputs
 from piyard.convert.language.encoder_twin import load_twin
 from piyard.convert.language.encoders import FUSED_ENDINGS, FusedNet
 from piyard.convert.language.formats import Bits
-from piyard.core.download import mirror_folder
+from piyard.core.mirror import mirror_folder
 from piyard.models.synthetic import drawn_pictures
 from piyard.vision.pictures import list_pictures, read_picture
 from piyard.vision.preprocess import prepare_picture

@@ -6,16 +6,16 @@ from pathlib import Path
 
 import msgspec
 
-from piyard.convert.reference_models import weights_path
+from piyard.convert.model_files import weights_path
 from piyard.core.files import sha256_of_files
 from piyard.core.parsing import JsonValues
 from piyard.language.gguf_file import GgufFile
 from piyard.language.pictures import PictureConfig
 from piyard.language.tokenizer.gguf import tokenizer_json
 from piyard.language.tokenizer.llama2c import llama2c_json
-from piyard.models.definition import Weights
 from piyard.models.language_models import LanguageModel
 from piyard.models.weights import choose_weights
+from piyard.models.weights_file import Weights
 
 GGUF_MODEL_KEY = "tokenizer.ggml.model"
 JSON_BEGINNING = b"{"

@@ -8,6 +8,7 @@ from pathlib import Path
 import msgspec
 import yaml
 
+from piyard.convert.model_files import GRAPH_PART
 from piyard.convert.onnx_file import list_parts, read_onnx
 from piyard.convert.onnx_precision import list_other_types
 from piyard.convert.own.changes import list_changes
@@ -31,7 +32,6 @@ from piyard.convert.own.network_source import NetworkSource, find_source
 from piyard.convert.own.ownership import plan_removal, require_free_name
 from piyard.convert.own.program_file import shown_size
 from piyard.convert.own.purpose import Purpose, find_purpose
-from piyard.convert.reference_models import GRAPH_PART
 from piyard.core.download import downloads_folder
 from piyard.core.errors import WrongInput
 from piyard.core.files import write_text

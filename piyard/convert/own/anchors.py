@@ -17,7 +17,7 @@ from piyard.models.definition import Model
 from piyard.models.networks import inference
 from piyard.models.synthetic import random_tensor
 from piyard.vision.dense_head import sigmoid
-from piyard.vision.schema import Yolov5
+from piyard.vision.head_schema import Yolov5
 
 if TYPE_CHECKING:
     from piyard.vision.schema import Doubles, Floats

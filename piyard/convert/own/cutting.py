@@ -16,7 +16,7 @@ from piyard.convert.own.graph_view import (
     view_graph,
 )
 from piyard.models.definition import Model
-from piyard.vision.schema import DenseHead, Nanodet, Rtmdet, Yolov5, Yolov8, Yolox
+from piyard.vision.head_schema import DenseHead, Nanodet, Rtmdet, Yolov5, Yolov8, Yolox
 
 
 def find_undecoded(

@@ -14,18 +14,19 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 import msgspec
 
 from piyard.convert.ncnn_net import NcnnReference
+from piyard.convert.onnx_reference import load_onnx
 from piyard.convert.own.cutting import HeadMaps
-from piyard.convert.reference_models import load_onnx
 from piyard.convert.script_program import SandboxedProgram
 from piyard.core.parsing import JsonObject, JsonValues
 from piyard.models.definition import Model
 from piyard.models.networks import inference
 from piyard.models.synthetic import random_tensor
 from piyard.vision.dense_head import place_boxes, place_scores, read_places
-from piyard.vision.preprocess import picture_transform
-from piyard.vision.schema import Stretch, Yolov5, Yolov8
+from piyard.vision.head_schema import Yolov5, Yolov8
+from piyard.vision.schema import Stretch
 from piyard.vision.tasks.obb import place_rotated_boxes
 from piyard.vision.tasks.pose import decode_keypoints
+from piyard.vision.transforms import picture_transform
 
 if TYPE_CHECKING:
     from piyard.vision.schema import Doubles, Floats

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import msgspec
 
+from piyard.convert.model_files import GRAPH_PART
 from piyard.convert.own.anchors import FIRST_ANCHOR, describe_anchors, read_anchors
 from piyard.convert.own.class_output import ClassOutput, choose_class_output, read_outputs
 from piyard.convert.own.cutting import HeadMaps, find_head_maps
@@ -29,11 +30,10 @@ from piyard.convert.own.preparation import (
     describe_preprocess,
 )
 from piyard.convert.own.purpose import Purpose
-from piyard.convert.reference_models import GRAPH_PART
 from piyard.core.errors import PROGRAM, WrongInput
 from piyard.core.parsing import JsonObject, JsonValues
 from piyard.models.definition import Model, ModelDefinition, name_model
-from piyard.vision.schema import Yolov8
+from piyard.vision.head_schema import Yolov8
 from piyard.vision.tasks import find_task
 
 ANCHORED = "yolov5"

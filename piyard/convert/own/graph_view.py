@@ -13,11 +13,11 @@ from piyard.convert.ncnn_net import load_net_files, output_blobs, run_blobs
 from piyard.convert.onnx_graph import graph_input_shapes, set_input_shapes, tensor_shapes
 from piyard.convert.onnx_inputs import turn_inputs
 from piyard.convert.onnx_precision import read_network
+from piyard.convert.onnx_reference import load_onnx
 from piyard.convert.own.program_file import describe_program
 from piyard.convert.param import Layer, read_param
-from piyard.convert.reference_models import load_onnx
+from piyard.convert.script_cutting import CONVOLUTIONS
 from piyard.convert.script_program import SandboxedProgram
-from piyard.convert.torchscript import CONVOLUTIONS
 
 StepKind = Literal[
     "convolution",

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import msgspec
 
+from piyard.convert.model_files import GRAPH_PART
 from piyard.convert.own.defaults import (
     CHECKPOINT,
     OwnModelOptions,
@@ -19,7 +20,6 @@ from piyard.convert.own.metadata import AUTHOR, Metadata, read_metadata
 from piyard.convert.own.name_lists import (
     NameList,
 )
-from piyard.convert.reference_models import GRAPH_PART
 from piyard.core.errors import WrongInput
 from piyard.core.foreign import require_content
 

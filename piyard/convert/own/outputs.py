@@ -9,9 +9,9 @@ import msgspec
 
 from piyard.convert.analysis import layer_output_kind, output_kind
 from piyard.convert.ncnn_net import load_net_files, output_blobs, run_net
+from piyard.convert.onnx_reference import load_onnx
 from piyard.convert.own.graph_view import GraphView, view_graph
 from piyard.convert.param import read_param
-from piyard.convert.reference_models import load_onnx
 from piyard.vision.tasks.classify import OutputKind
 
 SHOWN_OUTPUTS = 4

@@ -12,20 +12,20 @@ from typing import TYPE_CHECKING, Literal, Protocol
 import msgspec
 
 from piyard.vision.dense_head import ChannelLayout, channel_layout, split_anchors
+from piyard.vision.head_schema import DenseHead, Head
 from piyard.vision.overlap import Agreement, compare_objects
 from piyard.vision.pictures import read_picture
 from piyard.vision.predictions import ClassScore, DecodedObject, Frame, PredictedObject, encode_mask
-from piyard.vision.preprocess import ImageTransform, picture_transform, prepare_picture
+from piyard.vision.preprocess import prepare_picture
 from piyard.vision.schema import (
     AUTO,
-    DenseHead,
     FurtherInput,
-    Head,
     ImageRange,
     Preprocess,
     TextConfig,
     TrackerConfig,
 )
+from piyard.vision.transforms import ImageTransform, picture_transform
 
 if TYPE_CHECKING:
     from PIL.Image import Image

@@ -17,11 +17,12 @@ from piyard.vision.dense_head import (
     read_places,
     select_candidates,
 )
+from piyard.vision.head_schema import DenseHead, Head
 from piyard.vision.overlap import box_area, suppress_overlaps
 from piyard.vision.predictions import DecodedObject, Frame, PredictedObject
-from piyard.vision.preprocess import ImageTransform
-from piyard.vision.schema import DenseHead, Head, TrackerConfig
+from piyard.vision.schema import TrackerConfig
 from piyard.vision.tasks.base import Row, TaskSpec, TruthKind
+from piyard.vision.transforms import ImageTransform
 
 if TYPE_CHECKING:
     from piyard.vision.schema import Doubles, Floats, Indices

@@ -20,18 +20,19 @@ from piyard.vision.dense_head import (
     read_places,
     sigmoid,
 )
+from piyard.vision.head_schema import DenseHead, Head, Yolov8
 from piyard.vision.overlap import box_area
 from piyard.vision.predictions import DecodedObject, Frame, PredictedObject
-from piyard.vision.preprocess import ImageTransform
 from piyard.vision.rotated import (
     enclosing_boxes,
     rotated_corners,
     rotated_to_picture,
     suppress_rotated,
 )
-from piyard.vision.schema import DenseHead, Head, TrackerConfig, Yolov8
+from piyard.vision.schema import TrackerConfig
 from piyard.vision.tasks.base import Row, TruthKind
 from piyard.vision.tasks.detect import Detect, RankedPlaces, rank_places, score_cell
+from piyard.vision.transforms import ImageTransform
 
 if TYPE_CHECKING:
     from piyard.vision.schema import Doubles, Floats, Indices

@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from piyard.vision.dense_head import Places, output_mismatch, sigmoid
+from piyard.vision.head_schema import DenseHead, Head, Heatmap, Simcc, Yolov8
 from piyard.vision.overlap import SURE_KEYPOINT
 from piyard.vision.predictions import DecodedObject, PredictedObject
-from piyard.vision.preprocess import ImageTransform, object_transform, prepare_object
-from piyard.vision.schema import DenseHead, Head, Heatmap, ObjectCrop, Simcc, TrackerConfig, Yolov8
+from piyard.vision.preprocess import prepare_object
+from piyard.vision.schema import ObjectCrop, TrackerConfig
 from piyard.vision.tasks.base import Net, Predictor, Row, TaskModel, TaskOptions, TruthKind
 from piyard.vision.tasks.detect import OBJECT_COLUMNS, Detect, SelectedPlaces
+from piyard.vision.transforms import ImageTransform, object_transform
 
 if TYPE_CHECKING:
     from PIL.Image import Image

@@ -36,11 +36,12 @@ from typing import TYPE_CHECKING, NamedTuple
 import msgspec
 
 from piyard.core.tables import Cell, number_cell
+from piyard.vision.head_schema import DenseHead
 from piyard.vision.predictions import DecodedObject, PredictedObject, mask_area
-from piyard.vision.preprocess import AxisTransform, ImageTransform
-from piyard.vision.schema import DenseHead, TrackerConfig
+from piyard.vision.schema import TrackerConfig
 from piyard.vision.tasks.base import Row, TruthKind
 from piyard.vision.tasks.detect import OBJECT_COLUMNS, Detect, SelectedPlaces
+from piyard.vision.transforms import AxisTransform, ImageTransform
 
 if TYPE_CHECKING:
     from piyard.vision.schema import Doubles, Floats, Indices, Mask

@@ -7,11 +7,12 @@ from statistics import fmean
 from typing import TYPE_CHECKING
 
 from piyard.core.tables import Cell
+from piyard.vision.head_schema import Head, Semantic
 from piyard.vision.overlap import Agreement
 from piyard.vision.predictions import DecodedObject, Frame
-from piyard.vision.preprocess import AxisTransform, ImageTransform
-from piyard.vision.schema import Head, Semantic, TrackerConfig
+from piyard.vision.schema import TrackerConfig
 from piyard.vision.tasks.base import Row, TaskSpec, TruthKind
+from piyard.vision.transforms import AxisTransform, ImageTransform
 
 if TYPE_CHECKING:
     from piyard.vision.schema import Floats, Indices, Mask

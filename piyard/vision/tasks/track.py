@@ -10,11 +10,12 @@ from piyard.core.errors import WrongInput
 from piyard.core.tables import number_cell
 from piyard.core.text import format_count
 from piyard.vision.bytetrack import ByteTracker, Detection
+from piyard.vision.flags import bytetrack_flags
 from piyard.vision.nanotrack import NanotrackNets, follow_object, make_nets
 from piyard.vision.overlap import Agreement, match_objects, worst_agreement
 from piyard.vision.pictures import read_picture
 from piyard.vision.predictions import DecodedObject, Frame, PredictedObject
-from piyard.vision.schema import BytetrackConfig, NanotrackConfig, TrackerConfig, bytetrack_flags
+from piyard.vision.schema import BytetrackConfig, NanotrackConfig, TrackerConfig
 from piyard.vision.tasks.base import (
     Net,
     PictureSet,

@@ -25,7 +25,7 @@ from piyard.models.synthetic import random_tensor
 from piyard.prove.tensors import OutputLine, _read_blob, compute_tensors
 from piyard.run.execute import NnrunCommand
 from piyard.run.job import JobContext, Prepared, RunOptions
-from piyard.run.record import LOG_FILE, OUTPUTS_FOLDER, run_folder
+from piyard.run.run_folders import LOG_FILE, OUTPUTS_FOLDER, run_folder
 from tests.runner.nets import Net
 from tests.support import plans, synthetic_results
 

@@ -13,10 +13,11 @@ from piyard.convert.onnx_graph import set_input_shapes, tensor_shapes
 from piyard.convert.onnx_rewrite import cut_graph
 from piyard.convert.own.cutting import find_cut
 from piyard.convert.own.defaults import detect_kind
-from piyard.convert.torchscript import cut_script, load_script
+from piyard.convert.script_cutting import cut_script
+from piyard.convert.torchscript import load_script
 from piyard.core.errors import ConversionFailed
 from piyard.models.definition import Model, load_model
-from piyard.vision.schema import Heatmap, Nanodet, Rtmdet, Yolov8, Yolox
+from piyard.vision.head_schema import Heatmap, Nanodet, Rtmdet, Yolov8, Yolox
 
 SIZE = 64
 STRIDES = (8, 16, 32)

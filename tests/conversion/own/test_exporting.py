@@ -12,11 +12,12 @@ import torch
 import yaml
 from torch import nn
 
+from piyard.convert.model_files import choose_files
 from piyard.convert.own import exporting
 from piyard.convert.own.adding import plan_addition
 from piyard.convert.own.defaults import OwnModelOptions
 from piyard.convert.own.exporting import export_checkpoint
-from piyard.convert.reference_models import choose_files, reference_networks
+from piyard.convert.reference_models import reference_networks
 from piyard.core.errors import ConversionFailed, NotSetUp
 from piyard.core.sandbox.launch import kernel_problem
 from piyard.models.definition import load_model

@@ -9,8 +9,9 @@ from torch import Tensor, nn
 
 from piyard.convert.own.adding import plan_addition
 from piyard.convert.own.defaults import OwnModelOptions
+from piyard.convert.script_cutting import unwrap_script
 from piyard.convert.script_inputs import script_channels, script_inputs
-from piyard.convert.torchscript import freeze_script, unwrap_script
+from piyard.convert.torchscript import freeze_script
 from piyard.core.errors import ConversionFailed, WrongInput
 
 pytestmark = [

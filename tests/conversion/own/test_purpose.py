@@ -316,7 +316,7 @@ def test_a_dictionarys_outputs_have_its_keys(tmp_path):
 
 
 def _weights(model: Any) -> Any:
-    from piyard.convert.reference_models import choose_files
+    from piyard.convert.model_files import choose_files
 
     return choose_files(model).main
 

@@ -5,7 +5,8 @@ import torch
 from torch import nn
 
 from piyard.convert.converter import convert_model
-from piyard.convert.torchscript import freeze_script, load_script, script_values
+from piyard.convert.script_cutting import script_values
+from piyard.convert.torchscript import freeze_script, load_script
 from piyard.core.errors import ConversionFailed
 from piyard.models.definition import load_model
 from tests.conversion.own.asking import add, as_detector

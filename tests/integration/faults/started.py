@@ -13,7 +13,8 @@ from piyard.board.connection import BoardConnection
 from piyard.run.deploy import deploy_releases
 from piyard.run.job import release_for
 from piyard.run.lifecycle import start_run
-from piyard.run.record import Record, TaskInfo, new_record
+from piyard.run.record import Record, TaskInfo
+from piyard.run.recording import new_record
 from tests.support import faulty_board
 from tests.support.faulty_board import Pi
 

@@ -9,8 +9,8 @@ import pytest
 from piyard.board.connection import BoardConnection
 from piyard.board.release import HOME
 from piyard.run.deploy import deploy_releases
-from piyard.run.record import LOG_FILE, run_folder
 from piyard.run.remote import DamagedFile, read_status, start_process
+from piyard.run.run_folders import LOG_FILE, run_folder
 from tests.support import faulty_board
 from tests.support.faulty_board import SMALL, Pi
 

@@ -13,8 +13,8 @@ from piyard.board.release import HOME
 from piyard.cli.stored_runs import _connection
 from piyard.core.errors import BoardCommandFailed, RunNotEnded
 from piyard.run.lifecycle import collect_run, finish_run
-from piyard.run.record import LOG_FILE, list_runs, read_record, run_folder
 from piyard.run.remote import cancel_process
+from piyard.run.run_folders import LOG_FILE, list_runs, read_record, run_folder
 from tests.integration.faults.started import begun, child, gone, running
 from tests.support import faulty_board
 from tests.support.faulty_board import Pi

@@ -16,7 +16,7 @@ from piyard.core.errors import HostUnreachable
 from piyard.run import deploy, remote
 from piyard.run.deploy import deploy_releases
 from piyard.run.lifecycle import finish_run
-from piyard.run.record import LOG_FILE, run_folder
+from piyard.run.run_folders import LOG_FILE, run_folder
 from tests.integration.faults.started import begun
 from tests.support import faulty_board
 from tests.support.faulty_board import LARGE, Pi

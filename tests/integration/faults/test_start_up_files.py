@@ -6,7 +6,7 @@ import pytest
 
 from piyard.board.connection import BoardConnection
 from piyard.board.inspection import examine_board
-from piyard.run.record import LOG_FILE, run_folder
+from piyard.run.run_folders import LOG_FILE, run_folder
 from tests.support import faulty_board
 from tests.support.faulty_board import Pi
 

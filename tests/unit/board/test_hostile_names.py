@@ -29,10 +29,10 @@ from piyard.board.ssh import commands, session
 from piyard.board.ssh.commands import SCRIPT_FOLDER, script_argv
 from piyard.core import console, files
 from piyard.core.errors import BoardCommandFailed, HostUnreachable, UnreadableLog, WrongInput
-from piyard.run import job
-from piyard.run import record as run_record
+from piyard.run import job, recording
 from piyard.run.deploy import deploy_releases
-from piyard.run.record import RECORD_FILE, TaskInfo, new_record
+from piyard.run.record import TaskInfo
+from piyard.run.recording import new_record
 from piyard.run.remote import (
     _parse_status,
     _unpack,
@@ -42,6 +42,7 @@ from piyard.run.remote import (
     start_process,
     wait_for_process,
 )
+from piyard.run.run_folders import RECORD_FILE
 from tests.support.local_board import LocalBoard, blobs, lease, new_board, releases, temporary_board
 
 CANARY = "pwned"
@@ -246,8 +247,8 @@ def test_no_script_evaluates_text() -> None:
 def test_a_runs_id_is_a_plain_name_whatever_it_is_named_after(slug: str) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(job, "release_for", lambda *_, **__: SimpleNamespace(id="release"))
-        patch.setattr(run_record, "describe_build", lambda _: {})
-        patch.setattr(run_record, "_describe_conversion", lambda _: {})
+        patch.setattr(recording, "describe_build", lambda _: {})
+        patch.setattr(recording, "_describe_conversion", lambda _: {})
         line = BoardConnection(select_board("emulated:rpi5"))
         nothing = cast("Any", None)
         facts = Facts(machine="aarch64")

@@ -18,7 +18,7 @@ from piyard.predict.decoders import Decoder
 from piyard.predict.feed import plan_feed
 from piyard.predict.prediction import make_command
 from piyard.predict.sources import Source
-from piyard.vision.schema import Dense
+from piyard.vision.head_schema import Dense
 
 TYPED = {
     "host": ["emulated:rpi5"],

@@ -15,7 +15,7 @@ from piyard.core.errors import PiyardError, UnreadableLog, WrongInput
 from piyard.core.tables import render_table
 from piyard.results.history import stored_rows
 from piyard.results.result_files import save_result
-from piyard.run.record import LOG_FILE, RECORD_FILE, read_record, run_folder, save_record
+from piyard.run.run_folders import LOG_FILE, RECORD_FILE, read_record, run_folder, save_record
 from tests.support import synthetic_results
 
 

@@ -15,7 +15,7 @@ from piyard.data.dataset import DataSet, Film
 from piyard.evaluate.dataset import JudgedData
 from piyard.evaluate.evaluation import predict_dataset
 from piyard.models.definition import Model, load_model, read_labels
-from piyard.vision.schema import Dense
+from piyard.vision.head_schema import Dense
 from piyard.vision.tasks.base import Net, Predictor
 from piyard.vision.tasks.classify import TOP_CLASSES
 

@@ -43,9 +43,9 @@ from piyard.results.accuracies import (
 from piyard.results.history import stored_rows
 from piyard.results.result import Row
 from piyard.results.result_files import save_result
-from piyard.run.record import list_runs
+from piyard.run.run_folders import list_runs
+from piyard.vision.head_schema import Dense
 from piyard.vision.predictions import Frame, InputError
-from piyard.vision.schema import Dense
 from tests.support import synthetic_results as results
 from tests.support.plans import model
 

@@ -45,7 +45,7 @@ from piyard.models.definition import load_model
 from piyard.results.comparison import JobComparison
 from piyard.results.result import Reason, Result, Verdict
 from piyard.run.job import Job, JobContext
-from piyard.run.record import RUNS_FOLDER
+from piyard.run.run_folders import RUNS_FOLDER
 from tests.support import synthetic_results
 from tests.support.plans import job
 from tests.unit.test_tasks import invoke

@@ -21,7 +21,8 @@ from piyard.measure.llama_bench import Work, parse_bench
 from piyard.measure.token_rates import RUNS
 from piyard.report.page import rerun_command
 from piyard.results.history import stored_rows
-from piyard.run.record import Record, TokenWork, run_folder, save_record
+from piyard.run.record import Record, TokenWork
+from piyard.run.run_folders import run_folder, save_record
 from tests.support.token_runs import finished_run
 
 LINE: dict[str, Any] = {

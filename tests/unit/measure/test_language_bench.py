@@ -28,7 +28,8 @@ from piyard.results.derive import make_row
 from piyard.results.history import stored_rows
 from piyard.results.result_files import load_result
 from piyard.results.selection import parse_side, select
-from piyard.run.record import ModelInfo, Record, TokenWork, run_folder, save_record
+from piyard.run.record import ModelInfo, Record, TokenWork
+from piyard.run.run_folders import run_folder, save_record
 from piyard.run.telemetry import EnergyRun, PowerSample
 from tests.support.language_models import TINY, TINY_PICTURES, variant
 from tests.support.token_runs import PP512, TG128, finished_run

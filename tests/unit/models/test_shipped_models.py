@@ -9,20 +9,14 @@ import pytest
 
 from piyard.models.definition import label_list_path, load_model, model_names, read_labels
 from piyard.models.networks import NETWORK_NAMES
+from piyard.vision.head_schema import Fcos, Heatmap, Nanodet, Rtmdet, Simcc, Yolov8, Yolox
 from piyard.vision.schema import (
     BytetrackConfig,
     Crop,
-    Fcos,
-    Heatmap,
     Letterbox,
-    Nanodet,
     NanotrackConfig,
     ObjectCrop,
-    Rtmdet,
-    Simcc,
     Stretch,
-    Yolov8,
-    Yolox,
 )
 
 SHIPPED = {

@@ -10,9 +10,10 @@ from piyard.core.config import load_yaml
 from piyard.core.download import ATTEMPTS, fetch_unpinned, find_file
 from piyard.core.errors import DownloadFailed, WrongInput
 from piyard.core.paths import ROOT
-from piyard.models import definition
-from piyard.models.definition import ModelDefinition, record_digest, recorded_digest
+from piyard.models import weights_file
+from piyard.models.definition import ModelDefinition
 from piyard.models.weights import RECORDED_NOTE, choose_weights
+from piyard.models.weights_file import record_digest, recorded_digest
 from tests.support import file_server as play
 
 BODY = bytes(range(256)) * 40
@@ -23,7 +24,7 @@ TEXT = (ROOT / "models" / "resnet18.yaml").read_text()
 def own_world(tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.delenv("PIYARD_MIRROR", raising=False)
-    monkeypatch.setattr(definition, "DIGESTS_FILE", tmp_path / "recorded.txt")
+    monkeypatch.setattr(weights_file, "DIGESTS_FILE", tmp_path / "recorded.txt")
     monkeypatch.setattr(download, "BACK_OFF_S", 0.0)
 
 
@@ -99,7 +100,7 @@ def test_a_page_is_no_file_and_is_not_recorded(server, tmp_path):
     with pytest.raises(DownloadFailed, match="page instead of the file"):
         choose_weights(described(tmp_path, server.url()))
     assert recorded_digest(server.url()) == ""
-    assert not definition.DIGESTS_FILE.exists()
+    assert not weights_file.DIGESTS_FILE.exists()
 
 
 def test_a_part_of_another_download_is_not_continued(server, tmp_path):
@@ -132,11 +133,11 @@ def test_what_is_recorded_first_stays(tmp_path):
     record_digest("https://b", "2" * 64)
     record_digest("https://a", "3" * 64)
     assert recorded_digest("https://a") == "1" * 64
-    assert definition.DIGESTS_FILE.read_text().count("\n") == 2
+    assert weights_file.DIGESTS_FILE.read_text().count("\n") == 2
 
 
 def test_a_record_that_cannot_be_written_says_what_to_do(tmp_path, monkeypatch):
-    monkeypatch.setattr(definition, "DIGESTS_FILE", tmp_path / "no-folder" / "recorded.txt")
+    monkeypatch.setattr(weights_file, "DIGESTS_FILE", tmp_path / "no-folder" / "recorded.txt")
     with pytest.raises(WrongInput) as caught:
         record_digest("https://a", "1" * 64)
     assert f"sha256: {'1' * 64}" in caught.value.remedy

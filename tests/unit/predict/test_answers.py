@@ -21,7 +21,7 @@ from piyard.predict.answers import (
     show_text,
     summarise_answer,
 )
-from piyard.run.record import LOG_FILE
+from piyard.run.run_folders import LOG_FILE
 
 SUMMARY: dict[str, Any] = {
     "type": "summary",

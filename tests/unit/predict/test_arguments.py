@@ -11,7 +11,8 @@ import pytest
 from piyard.core.errors import WrongInput
 from piyard.models.definition import Model, load_model, model_names
 from piyard.predict.command import PredictOptions, net_flags, nnrun_flags
-from piyard.vision.schema import Fcos, Heatmap, Nanodet, Rtmdet, Simcc, Yolov8, Yolox, head_flags
+from piyard.vision.flags import head_flags
+from piyard.vision.head_schema import Fcos, Heatmap, Nanodet, Rtmdet, Simcc, Yolov8, Yolox
 
 FILES = {"--param", "--bin", "--head-param", "--head-bin"}
 SWITCHES = {"--one-to-one"}

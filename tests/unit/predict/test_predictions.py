@@ -26,7 +26,8 @@ from piyard.predict.prediction import (
     read_prediction,
 )
 from piyard.predict.prediction_rows import prediction_columns, prediction_rows, summarise_prediction
-from piyard.run.record import LOG_FILE, OUTPUTS_FOLDER, Record, run_folder
+from piyard.run.record import Record
+from piyard.run.run_folders import LOG_FILE, OUTPUTS_FOLDER, run_folder
 from piyard.vision.predictions import (
     Frame,
     PredictedObject,

@@ -16,7 +16,7 @@ from piyard.core.errors import BoardCommandFailed
 from piyard.run import lifecycle, remote
 from piyard.run.job import Prepared, release_for
 from piyard.run.lifecycle import finish_run, start_run
-from piyard.run.record import LOG_FILE, STDERR_FILE, run_folder
+from piyard.run.run_folders import LOG_FILE, STDERR_FILE, run_folder
 from tests.support import synthetic_results
 from tests.support.local_board import artifact
 from tests.support.plans import job, model

@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 from piyard.core.errors import WrongInput
 from piyard.core.tables import FORMATS
 from piyard.core.text import format_digits, format_percent
-from piyard.report.columns import COLUMNS, row_comments, shown_columns
+from piyard.report.columns import COLUMNS, shown_columns
+from piyard.report.comments import row_comments
 from piyard.report.formats import REPORT_FORMATS, render_rows, require_format
 from piyard.report.page import rerun_command
 from piyard.results import summary

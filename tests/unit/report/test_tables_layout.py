@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from piyard.core.tables import fit_table, render_table
 from piyard.core.text import text_width, wrap_text
-from piyard.report.columns import comments_text
+from piyard.report.comments import comments_text
 from piyard.report.formats import render_rows
 from piyard.results.result import Reason, Verdict
 from tests.support.sample_rows import row

@@ -10,7 +10,7 @@ import pytest
 from piyard.board.facts import Facts
 from piyard.core.errors import UnreadableLog
 from piyard.core.target import load_target
-from piyard.report.columns import row_comments
+from piyard.report.comments import row_comments
 from piyard.results import reference_times, summary
 from piyard.results.derive import make_row, roofline_of
 from piyard.results.judge import judge_result

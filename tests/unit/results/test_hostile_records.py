@@ -23,7 +23,7 @@ from piyard.results.history import stored_results, stored_rows
 from piyard.results.result import SCHEMA, read_run_result
 from piyard.results.result_files import result_file, results_folder, save_result
 from piyard.run.log import parse_log
-from piyard.run.record import run_folder
+from piyard.run.run_folders import run_folder
 from piyard.run.telemetry import read_telemetry
 from tests.support import synthetic_results
 

@@ -15,17 +15,8 @@ from piyard.core.tables import check_format, render_table
 from piyard.results.history import newest_rows, stored_rows
 from piyard.results.result import read_run_result
 from piyard.run.log import parse_log
-from piyard.run.record import (
-    LOG_FILE,
-    BuildInfo,
-    ModelInfo,
-    OutputCheck,
-    Record,
-    TaskInfo,
-    find_run,
-    run_folder,
-    save_record,
-)
+from piyard.run.record import BuildInfo, ModelInfo, OutputCheck, Record, TaskInfo
+from piyard.run.run_folders import LOG_FILE, find_run, run_folder, save_record
 from tests.support.synthetic_results import changed
 
 HEADER = {

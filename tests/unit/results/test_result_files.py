@@ -24,7 +24,8 @@ from piyard.results.result_files import (
     results_folder,
     save_result,
 )
-from piyard.run.record import OutputCheck, run_folder
+from piyard.run.record import OutputCheck
+from piyard.run.run_folders import run_folder
 from piyard.run.telemetry import Sample
 from tests.support import synthetic_results
 

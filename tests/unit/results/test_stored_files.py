@@ -20,7 +20,7 @@ from piyard.results.history import stored_rows
 from piyard.results.result import read_run_result
 from piyard.results.result_files import load_result
 from piyard.run.log import read_log
-from piyard.run.record import read_record
+from piyard.run.run_folders import read_record
 from piyard.run.telemetry import TELEMETRY_FILE, inference_energy, read_telemetry
 from piyard.vision.predictions import FRAME_TYPES, parse_frame
 from tests.support.plans import model

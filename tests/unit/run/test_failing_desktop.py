@@ -23,8 +23,9 @@ from piyard.run import remote
 from piyard.run.execute import NnrunCommand, _start_job
 from piyard.run.job import JobContext, RunOptions
 from piyard.run.lifecycle import finish_run
-from piyard.run.record import LOG_FILE, Record, TaskInfo, run_folder
+from piyard.run.record import Record, TaskInfo
 from piyard.run.remote import cancel_process
+from piyard.run.run_folders import LOG_FILE, run_folder
 from piyard.run.schedule import run_on_boards
 from tests.support import faulty_board, file_systems
 from tests.support.local_board import LocalBoard, new_board

@@ -10,12 +10,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from piyard.core.errors import WrongInput
-from piyard.vision.preprocess import picture_transform
-from piyard.vision.schema import DenseHead, Fcos, Letterbox, Nanodet, Rtmdet, Yolov5, Yolov8, Yolox
+from piyard.vision.head_schema import DenseHead, Fcos, Nanodet, Rtmdet, Yolov5, Yolov8, Yolox
+from piyard.vision.schema import Letterbox
 from piyard.vision.tasks import find_task
 from piyard.vision.tasks.detect import DETECT
 from piyard.vision.tasks.pose import POSE
 from piyard.vision.tasks.segment import SEGMENT
+from piyard.vision.transforms import picture_transform
 
 SIZE = (32, 48)
 STRIDES = (8, 16)

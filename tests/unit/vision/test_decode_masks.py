@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 
 from piyard.vision.overlap import mask_iou
 from piyard.vision.predictions import decode_mask, encode_mask
-from piyard.vision.preprocess import picture_transform
 from piyard.vision.schema import Letterbox, Stretch
 from piyard.vision.tasks.segment import covered_pixels, draw_masks
+from piyard.vision.transforms import picture_transform
 
 SIZE = (32, 48)
 LETTERBOX = Letterbox(order="rgb", mean=(0.0, 0.0, 0.0), norm=(1.0, 1.0, 1.0))

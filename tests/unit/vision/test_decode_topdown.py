@@ -6,9 +6,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from piyard.core.errors import WrongInput
-from piyard.vision.preprocess import object_transform
-from piyard.vision.schema import Heatmap, ObjectCrop, Simcc
+from piyard.vision.head_schema import Heatmap, Simcc
+from piyard.vision.schema import ObjectCrop
 from piyard.vision.tasks.pose import decode_pose
+from piyard.vision.transforms import object_transform
 
 SIZE = (64, 48)
 BOX = (30.0, 10.0, 60.0, 90.0)

@@ -8,8 +8,9 @@ from PIL import Image
 
 from piyard.core.errors import WrongInput
 from piyard.models.definition import load_model
+from piyard.vision.flags import preprocess_flags
 from piyard.vision.pictures import read_picture
-from piyard.vision.preprocess import crop_centre, prepare_picture, preprocess_flags
+from piyard.vision.preprocess import crop_centre, prepare_picture
 from piyard.vision.schema import Crop
 
 

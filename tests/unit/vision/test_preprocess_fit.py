@@ -9,14 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from piyard.vision.preprocess import (
-    object_transform,
-    picture_transform,
-    prepare_object,
-    prepare_picture,
-    preprocess_flags,
-)
+from piyard.vision.flags import preprocess_flags
+from piyard.vision.preprocess import prepare_object, prepare_picture
 from piyard.vision.schema import Crop, Letterbox, Normalise, ObjectCrop, Preprocess, Stretch
+from piyard.vision.transforms import object_transform, picture_transform
 
 NORMAL = Normalise(order="rgb", mean=(0.0, 0.0, 0.0), norm=(1.0, 1.0, 1.0))
 PLAIN: dict[str, Any] = msgspec.structs.asdict(NORMAL)

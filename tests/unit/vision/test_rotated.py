@@ -7,7 +7,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from piyard.vision.preprocess import AxisTransform, ImageTransform
 from piyard.vision.rotated import (
     distance_limit,
     enclosing_boxes,
@@ -20,6 +19,7 @@ from piyard.vision.rotated import (
     rotated_to_picture,
     suppress_rotated,
 )
+from piyard.vision.transforms import AxisTransform, ImageTransform
 
 SQUARE = (10.0, 10.0, 4.0, 4.0, 0.0)
 
