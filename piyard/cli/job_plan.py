@@ -98,13 +98,9 @@ def plan_work(
             if not request.dry_run:
                 _remember(verb, request, boards, [], [each.name for each in connections])
             _raise_unusable(unusable, "no board can be used")
+        jobs = _jobs(request, usable, models, failure)
         yield Plan(
-            verb=verb,
-            request=request,
-            boards=boards,
-            usable=usable,
-            unusable=unusable,
-            jobs=_jobs(request, usable, models, failure),
+            verb=verb, request=request, boards=boards, usable=usable, unusable=unusable, jobs=jobs
         )
         if request.dry_run and unusable:
             count = f"{len(unusable)} of {len(connections)}"

@@ -104,27 +104,33 @@ def _print_plan(
                 print(f"prove: {name} {precision}, on {each.name} ({each.target.name})")
 
 
+def _plan_jobs(
+    request: ProveRequest, precisions: Sequence[str], usable: Sequence[BoardConnection]
+) -> list[ProofJob]:
+    """A job for each conversion and board; what is not converted yet is converted."""
+    plans = [
+        plan_language(model, precision, random_weights=request.random_weights)
+        for model in map(load_language_model, request.models)
+        for precision in precisions
+    ]
+    converted = [(plan, convert_language_model(plan, force=request.force)) for plan in plans]
+    return [
+        ProofJob(board=each.spec, plan=plan, conversion=conversion)
+        for each in usable
+        for plan, conversion in converted
+    ]
+
+
 def _prove_all(
     request: ProveRequest,
     precisions: Sequence[str],
     boards: Boards,
     usable: Sequence[BoardConnection],
 ) -> Outcomes:
-    models = [load_language_model(name) for name in request.models]
-    plans = [
-        plan_language(model, precision, random_weights=request.random_weights)
-        for model in models
-        for precision in precisions
-    ]
-    converted = [(plan, convert_language_model(plan, force=request.force)) for plan in plans]
+    jobs = _plan_jobs(request, precisions, usable)
     targets = {each.target.name: each.target for each in usable}
     builds = {name: build_nnrun(target) for name, target in targets.items()}
     options = run_options(request)
-    jobs = [
-        ProofJob(board=each.spec, plan=plan, conversion=conversion)
-        for each in usable
-        for plan, conversion in converted
-    ]
 
     def prove(connection: BoardConnection, job: ProofJob) -> LanguageBoardProof:
         return prove_language_on_board(

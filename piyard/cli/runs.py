@@ -10,7 +10,7 @@ import msgspec
 
 from piyard.board.connection import BoardConnection
 from piyard.cli.answers import ONLY_OF_ANSWERS, answer_prompt
-from piyard.cli.job_plan import conclude, plan_work, run_jobs
+from piyard.cli.job_plan import Plan, conclude, plan_work, run_jobs
 from piyard.cli.own_models import load_or_add
 from piyard.cli.prediction_requests import RunRequest
 from piyard.core import console
@@ -38,6 +38,7 @@ from piyard.predict.prediction_rows import prediction_columns, prediction_rows, 
 from piyard.predict.samples import find_samples, open_samples
 from piyard.predict.sources import CAMERA, find_source
 from piyard.run.job import Job, JobContext
+from piyard.run.outcomes import JobOutcomes
 from piyard.run.plan import prepare_jobs
 from piyard.run.schedule import LIVE_RUNS_END, RUNS_GO_ON
 from piyard.vision.head_schema import Dense
@@ -84,23 +85,7 @@ def run_model(request: RunRequest) -> None:
             _print_decoding(chosen, plan.usable)
             return
         with _open_inputs(chosen) as shown:
-            prepared = prepare_jobs(
-                plan.jobs, random_weights=request.random_weights, force=request.force
-            )
-
-            def look(context: JobContext) -> Prediction:
-                return predict_on_board(
-                    context,
-                    shown,
-                    board_arguments(chosen, context.job, shown),
-                    chosen.adjusted_model,
-                    place=chosen.place,
-                    form=request.format,
-                )
-
-            is_watched = shown.is_live or chosen.preview
-            stopping = LIVE_RUNS_END if is_watched else RUNS_GO_ON
-            outcomes = run_jobs(plan, prepared, look, stopping=stopping)
+            outcomes = _predict(request, chosen, plan, shown)
     print_predictions(outcomes.results, request.format)
     if shown.is_live:
         raise_if_requested()
@@ -109,6 +94,27 @@ def run_model(request: RunRequest) -> None:
     conclude(outcomes, plan, outcomes.unfinished_jobs)
     require_readable(outcomes.results)
     require_whole(outcomes.results)
+
+
+def _predict(
+    request: RunRequest, chosen: Choice, plan: Plan, shown: Inputs
+) -> JobOutcomes[Job, Prediction]:
+    """What the model sees in the inputs, on each board."""
+    prepared = prepare_jobs(plan.jobs, random_weights=request.random_weights, force=request.force)
+
+    def look(context: JobContext) -> Prediction:
+        return predict_on_board(
+            context,
+            shown,
+            board_arguments(chosen, context.job, shown),
+            chosen.adjusted_model,
+            place=chosen.place,
+            form=request.format,
+        )
+
+    is_watched = shown.is_live or chosen.preview
+    stopping = LIVE_RUNS_END if is_watched else RUNS_GO_ON
+    return run_jobs(plan, prepared, look, stopping=stopping)
 
 
 def _refuse_answer_flags(request: RunRequest) -> None:

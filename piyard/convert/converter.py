@@ -5,14 +5,13 @@ from __future__ import annotations
 import platform
 import shutil
 from collections.abc import Mapping, Sequence
-from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from piyard.convert import conversions
-from piyard.convert.analysis import count_macs, count_params
+from piyard.convert.conversion_key import key_inputs, model_masks
 from piyard.convert.conversions import (
     CONVERSION_SHELF,
     LABELS_FILE,
@@ -32,29 +31,28 @@ from piyard.convert.ncnn_net import (
     declared_inputs,
     input_blobs,
     load_net,
-    net_inputs,
     net_outputs,
     read_layers,
-    run_all_blobs,
 )
+from piyard.convert.net_size import net_sizes
 from piyard.convert.param import add_masks
 from piyard.convert.proof import ProofResult
-from piyard.convert.proof_inputs import make_inputs, proof_pictures
-from piyard.convert.proof_trial import run_trial
+from piyard.convert.proof_inputs import proof_pictures
+from piyard.convert.proof_trial import TrialResult, run_trial
 from piyard.convert.reference import ReferenceModel
 from piyard.convert.reference_models import reference_model, reference_networks
-from piyard.convert.routes import model_routes, require_route
-from piyard.convert.text_encoder import find_text
+from piyard.convert.routes import require_route
+from piyard.convert.text_encoder import TextReference, find_text
 from piyard.convert.variant_pair import VariantPair
 from piyard.core import console, paths, store
-from piyard.core.errors import ConversionFailed, NotSetUp
-from piyard.core.files import scratch_folder, sha256_of_file
+from piyard.core.console import Step
+from piyard.core.errors import ConversionFailed
+from piyard.core.files import scratch_folder
 from piyard.core.labels import format_labels
-from piyard.core.store import NetSize, key_of
+from piyard.core.store import key_of
 from piyard.models.definition import Model, read_labels
 from piyard.models.networks import inference
 from piyard.models.synthetic import INPUT_SEED, random_tensors
-from piyard.models.timm_networks import is_timm_network
 from piyard.models.weights import RANDOM_WEIGHTS, ChosenWeights
 from piyard.vision.pictures import read_picture
 from piyard.vision.preprocess import prepare_picture
@@ -80,53 +78,80 @@ class ConversionPlan(msgspec.Struct, frozen=True, kw_only=True):
     """What gives the key."""
 
 
+class ProvedNetworks(msgspec.Struct, frozen=True, kw_only=True):
+    """The networks of a conversion, lowered, and what their proof says."""
+
+    nets: Mapping[str, ReferenceModel]
+    """By stem."""
+    result: TrialResult
+    text: TextReference | None
+    """Of a model with an encoder of texts."""
+    fused: list[str]
+    """Encoders whose attention was fused."""
+
+
 def make_conversion(plan: ConversionPlan, at: Path) -> ConversionManifest:
     """Fill the folder; returns its manifest."""
-    with (
-        console.step(f"convert {plan.model.name}") as step,
-        inference(),
-        scratch_folder(HALF_FOLDER_PREFIX) as half,
-    ):
+    with console.step(f"convert {plan.model.name}") as step, inference():
         try:
-            step.phase(1, CONVERSION_PHASES, "read the original")
-            nets = reference_networks(plan.model, plan.files, route=plan.route, ir=plan.ir)
-            require_classes(plan.model, nets["model"])
-            require_logits(plan.model, nets["model"])
-            step.phase(2, CONVERSION_PHASES, "lower to ncnn")
-            _lower_networks(nets, at, half)
-            add_masks(at, model_masks(plan.model, plan.files, plan.route))
-            pictures = proof_pictures(plan.model)
-            has_weights = plan.files.main.file is not None
-            step.phase(3, CONVERSION_PHASES, "prove")
-            result = run_trial(plan.model, nets, at, half, pictures, meant=has_weights)
-            text, fused = find_text(nets), list[str]()
-            if text:
-                text.save(at)
-                fused = fuse_encoders(nets, text, at)
-                result = prove_fused(plan.model, nets, at, fused, pictures, result)
+            proved = _lower_and_prove(plan, at, step)
         except ConversionFailed as error:
             raise _with_log(error, at, f"convert-{plan.model.name}-{plan.key}") from None
-        step.ok, step.outcome = not result.failed, _describe_cosines(result.proved)
+        step.ok = not proved.result.failed
+        step.outcome = _describe_cosines(proved.result.proved)
         step.phase(4, CONVERSION_PHASES, "count operations")
         _write_labels(plan.model, at)
-        sizes = _net_sizes(plan.model, nets, at)
-        inputs = msgspec.structs.asdict(plan.inputs) | {"weights": plan.files.main.description}
-        return ConversionManifest(
-            **inputs,
-            nets=list(nets),
-            original=nets["model"].kind,
-            no_fp16_storage=result.keep_fp32,
-            lint=[note for note in [describe_version_skew(), *result.notes] if note],
-            failed=result.failed,
-            empty=result.empty,
-            reference=_write_reference(plan.model, nets["model"], at),
-            proof=_proof_by_precision(result.proved),
-            params=sum(size.params for size in sizes.values()),
-            macs=sum(size.macs for size in sizes.values()),
-            main=sizes[NET_STEM] if len(sizes) > 1 else msgspec.UNSET,
-            texts=text.figures if text else msgspec.UNSET,
-            fused=fused or msgspec.UNSET,
-        )
+        return _make_manifest(plan, proved, at)
+
+
+def _lower_and_prove(plan: ConversionPlan, at: Path, step: Step) -> ProvedNetworks:
+    with scratch_folder(HALF_FOLDER_PREFIX) as half:
+        step.phase(1, CONVERSION_PHASES, "read the original")
+        nets = reference_networks(plan.model, plan.files, route=plan.route, ir=plan.ir)
+        require_classes(plan.model, nets["model"])
+        require_logits(plan.model, nets["model"])
+        step.phase(2, CONVERSION_PHASES, "lower to ncnn")
+        _lower_networks(nets, at, half)
+        add_masks(at, model_masks(plan.model, plan.files, plan.route))
+        step.phase(3, CONVERSION_PHASES, "prove")
+        return _prove_networks(plan, nets, at, half)
+
+
+def _prove_networks(
+    plan: ConversionPlan, nets: Mapping[str, ReferenceModel], at: Path, half: Path
+) -> ProvedNetworks:
+    """As pnnx wrote them; encoders of a pair are then fused, and proved again."""
+    pictures = proof_pictures(plan.model)
+    has_weights = plan.files.main.file is not None
+    result = run_trial(plan.model, nets, at, half, pictures, meant=has_weights)
+    text, fused = find_text(nets), list[str]()
+    if text:
+        text.save(at)
+        fused = fuse_encoders(nets, text, at)
+        result = prove_fused(plan.model, nets, at, fused, pictures, result)
+    return ProvedNetworks(nets=nets, result=result, text=text, fused=fused)
+
+
+def _make_manifest(plan: ConversionPlan, proved: ProvedNetworks, at: Path) -> ConversionManifest:
+    result, original = proved.result, proved.nets["model"]
+    sizes = net_sizes(plan.model, proved.nets, at)
+    inputs = msgspec.structs.asdict(plan.inputs) | {"weights": plan.files.main.description}
+    return ConversionManifest(
+        **inputs,
+        nets=list(proved.nets),
+        original=original.kind,
+        no_fp16_storage=result.keep_fp32,
+        lint=[note for note in [describe_version_skew(), *result.notes] if note],
+        failed=result.failed,
+        empty=result.empty,
+        reference=_write_reference(plan.model, original, at),
+        proof=_proof_by_precision(result.proved),
+        params=sum(size.params for size in sizes.values()),
+        macs=sum(size.macs for size in sizes.values()),
+        main=sizes[NET_STEM] if len(sizes) > 1 else msgspec.UNSET,
+        texts=proved.text.figures if proved.text else msgspec.UNSET,
+        fused=proved.fused or msgspec.UNSET,
+    )
 
 
 def _describe_cosines(proved: ProofResult) -> str:
@@ -136,15 +161,6 @@ def _describe_cosines(proved: ProofResult) -> str:
         for precision, kinds in proved.figures.items()
     }
     return ", ".join(f"{precision} cosine {cosine:.6f}" for precision, cosine in lowest.items())
-
-
-def model_masks(model: Model, files: ModelFiles, route: str) -> dict[str, int]:
-    """The masks that the YAML has for these weights.
-
-    They are for the model's own route: by another one the same name may be another layer's.
-    """
-    own = model_routes(model)[0]
-    return model.masks.get(files.main.short, {}) if route == own else {}
 
 
 def _lower_networks(nets: Mapping[str, ReferenceModel], at: Path, half: Path) -> None:
@@ -212,35 +228,6 @@ def _proof_by_precision(proved: ProofResult) -> dict[str, PrecisionProof]:
     }
 
 
-def _net_sizes(model: Model, nets: Mapping[str, ReferenceModel], at: Path) -> dict[str, NetSize]:
-    """Of one inference of each network."""
-    feeds = make_inputs(model, nets, ()).items()
-    inputs = {stem: feed["noise"][0] for stem, feed in feeds}
-    return {stem: _net_size(net, at, inputs[stem], stem) for stem, net in nets.items()}
-
-
-def _net_size(net: ReferenceModel, at: Path, inputs: Sequence[Floats], stem: str) -> NetSize:
-    size = net.size()
-    return NetSize(**size) if size else count_operations(at, inputs, stem)
-
-
-def count_operations(folder: Path, inputs: Sequence[Floats], stem: str = "model") -> NetSize:
-    """The size of the network in the folder, for one inference of these inputs."""
-    layers, net = read_layers(folder, stem), load_net(folder, stem)
-    blobs = run_all_blobs(net, layers, *inputs)
-    shapes = {name: value.shape for name, value in blobs.items()}
-    shapes |= {name: x.shape for name, x in zip(net_inputs(net), inputs, strict=True)}
-    return NetSize(
-        params=sum(count_params(layer) for layer in layers),
-        macs=sum(count_macs(layer, shapes) for layer in layers),
-    )
-
-
-CONVERSION_FORMAT = 16
-"""Raise it when the code here makes other files from the same inputs."""
-CONVERSION_TOOLS = ("torch", "torchvision", "onnx", "onnxruntime", "pnnx", "ncnn")
-
-
 def convert_model(
     model: Model, *, random_weights: bool = False, route: str = "", force: bool = False
 ) -> Conversion:
@@ -289,42 +276,3 @@ def _chosen_weights(conversion: Conversion) -> ChosenWeights:
     sha256 = conversion.manifest.weights.sha256
     file = next(file for file in conversion.model.weights if file.is_file(sha256))
     return ChosenWeights(file=file, sha256=sha256)
-
-
-def key_inputs(model: Model, files: ModelFiles, route: str) -> ConversionInputs:
-    """Everything that decides the bytes, and the thresholds they have passed."""
-    return ConversionInputs(
-        format=CONVERSION_FORMAT,
-        route=route,
-        network=model.network,
-        task=model.task,
-        input=model.input,
-        input_range=model.input_range,
-        further=list(model.further) or msgspec.UNSET,
-        dynamic=model.dynamic,
-        edits=list(model.variant.edits) if model.variant else msgspec.UNSET,
-        cut=list(model.cut),
-        output=model.output,
-        activation=model.activation,
-        preprocess=model.preprocess,
-        head=model.head,
-        tracker=model.tracker,
-        text=model.text or msgspec.UNSET,
-        labels=sha256_of_file(model.labels_file) if model.labels else "",
-        weights=files.main.identity,
-        parts={name: chosen.identity for name, chosen in files.parts.items()},
-        masks=model_masks(model, files, route),
-        thresholds=model.proof,
-        versions={tool: _tool_version(tool) for tool in _conversion_tools(model)},
-    )
-
-
-def _conversion_tools(model: Model) -> tuple[str, ...]:
-    return (*CONVERSION_TOOLS, "timm") if is_timm_network(model.network) else CONVERSION_TOOLS
-
-
-def _tool_version(tool: str) -> str:
-    try:
-        return metadata.version(tool)
-    except metadata.PackageNotFoundError:
-        raise NotSetUp(f"{tool} is not installed", remedy="run ./yard once") from None

@@ -6,7 +6,8 @@ logits of the first are compared with the original's, the second with the first.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,6 +20,7 @@ from piyard.convert.language.agreement import LogitAgreement
 from piyard.convert.language.conversion import (
     TOKENIZER_JSON,
     LanguageConversion,
+    LanguageManifest,
     LanguagePlan,
     judge_agreement,
 )
@@ -112,32 +114,14 @@ def prove_language_on_board(context: LanguageProofContext) -> LanguageBoardProof
 
     Raises as a run does, and ``UnreadableLog``.
     """
-    import numpy as np
-
+    manifest = context.conversion.manifest
     tokens = board_tokens(context)
     whole, steps = (_score(context, tokens, step=step) for step in (len(tokens.proof[0]), 1))
-    logits_file = run_folder(whole.id) / LOGITS_FILE
-    count = sum(map(len, tokens.proof))
-    logits = _read_logits(logits_file, count, context.plan.source.config.vocabulary)
-    title = f"compare {context.conversion.model.name} with the original"
-    is_finite = bool(np.isfinite(logits).all())
-    with console.step(title), inference():
-        from piyard.convert.language.original_pass import compare_with_original
-
-        sums = compare_with_original(context.plan.source, tokens.proof, np.nan_to_num(logits))
-    del logits
-    logits_file.unlink()  # more bytes than all other runs together
-    agreement = sums.result(tokens.text, is_text=tokens.is_text)
+    agreement, is_finite = _compare_text(context, tokens, whole)
     stepping = compare_steps(_read_scores(whole), _read_scores(steps))
-    manifest = context.conversion.manifest
-    failed = [] if is_finite else ["logits are NaN or infinite"]
-    failed += judge_agreement(manifest, agreement)
-    rounded = manifest.formats.blocks.is_integer
-    failed += judge_board(agreement, manifest.agreement, stepping, rounded=rounded)
     pictures = _prove_picture(context, tokens) if manifest.pictures else None
-    if pictures and manifest.pictures:
-        here = manifest.pictures.agreement
-        failed += _judge_divergence(pictures, here, rounded=rounded, what="behind a picture: ")
+    failed = [] if is_finite else ["logits are NaN or infinite"]
+    failed += _judge(manifest, agreement, stepping, pictures)
     return LanguageBoardProof(
         model=context.conversion.model.name,
         host=context.connection.name,
@@ -149,6 +133,41 @@ def prove_language_on_board(context: LanguageProofContext) -> LanguageBoardProof
         pictures=pictures,
         failed=failed,
     )
+
+
+def _judge(
+    manifest: LanguageManifest,
+    agreement: LogitAgreement,
+    steps: StepAgreement,
+    pictures: LogitAgreement | None,
+) -> list[str]:
+    """What differs too much from the original, or from what the conversion computes here."""
+    rounded = manifest.formats.blocks.is_integer
+    failed = judge_agreement(manifest, agreement)
+    failed += judge_board(agreement, manifest.agreement, steps, rounded=rounded)
+    if pictures and manifest.pictures:
+        here = manifest.pictures.agreement
+        failed += _judge_divergence(pictures, here, rounded=rounded, what="behind a picture: ")
+    return failed
+
+
+def _compare_text(
+    context: LanguageProofContext, tokens: ProofTokens, whole: Record
+) -> tuple[LogitAgreement, bool]:
+    """The text's logits beside the original's, and whether all of them are finite."""
+    import numpy as np
+
+    title = f"compare {context.conversion.model.name} with the original"
+    with (
+        _fetched_logits(context, whole, sum(map(len, tokens.proof))) as logits,
+        console.step(title),
+        inference(),
+    ):
+        from piyard.convert.language.original_pass import compare_with_original
+
+        is_finite = bool(np.isfinite(logits).all())
+        sums = compare_with_original(context.plan.source, tokens.proof, np.nan_to_num(logits))
+    return sums.result(tokens.text, is_text=tokens.is_text), is_finite
 
 
 def board_tokens(context: LanguageProofContext) -> ProofTokens:
@@ -166,25 +185,33 @@ def board_tokens(context: LanguageProofContext) -> ProofTokens:
 def _score(context: LanguageProofContext, tokens: ProofTokens, *, step: int) -> Record:
     """A run that scores the tokens, so many at once; the logits of one that reads all at once."""
     is_whole = step > 1
+    window = str(len(tokens.proof[0]))
+    words = [
+        *("--steps", str(step), "--window", window, "--context", window),
+        *(["--save-logits", LOGITS_FILE] if is_whole else []),
+    ]
     with scratch_folder("piyard-tokens-") as folder:
         release = _token_release(tokens.proof, folder)
-        command = [
+        return _run_score(context, "at once" if is_whole else "token by token", release, words)
+
+
+def _run_score(
+    context: LanguageProofContext, what: str, release: Release, words: Sequence[str]
+) -> Record:
+    """A run of the verb ``score`` on the release's tokens, when it is over."""
+    record = start_language_run(
+        context.connection,
+        context.build,
+        context.conversion,
+        TaskInfo(task=SCORE_TASK, slug=f"{context.conversion.model.name} {what}"),
+        [
             *(SCORE_TASK, "--tokens", f"{release_path(release)}/{TOKENS_FILE}"),
-            *("--steps", str(step), "--window", str(len(tokens.proof[0]))),
-            *("--context", str(len(tokens.proof[0]))),
             *("--prefill-threads", str(context.threads)),
-            *(["--save-logits", LOGITS_FILE] if is_whole else []),
-        ]
-        what = "at once" if is_whole else "token by token"
-        record = start_language_run(
-            context.connection,
-            context.build,
-            context.conversion,
-            TaskInfo(task=SCORE_TASK, slug=f"{context.conversion.model.name} {what}"),
-            command,
-            context.options,
-            inputs=[release],
-        )
+            *words,
+        ],
+        context.options,
+        inputs=[release],
+    )
     return finish_run(context.connection, record)
 
 
@@ -193,39 +220,27 @@ def _prove_picture(context: LanguageProofContext, tokens: ProofTokens) -> LogitA
     import numpy as np
 
     source = context.plan.source
-    pictures = source.config.pictures
     with scratch_folder("piyard-picture-") as folder:
         shown = proof_pictures()[0]
         shown.save(folder / f"{PICTURE_FILE}.png")
         further = {PICTURE_FILE: folder / f"{PICTURE_FILE}.png"}
-        release = _token_release([tokens.seen], folder, further)
-        place, count = release_path(release), str(len(tokens.seen))
-        command = [
-            *(SCORE_TASK, "--tokens", f"{place}/{TOKENS_FILE}"),
+        release, count = _token_release([tokens.seen], folder, further), str(len(tokens.seen))
+        words = [
             *("--steps", count, "--context", count, "--save-logits", LOGITS_FILE),
-            *("--prefill-threads", str(context.threads)),
-            *shown_words(context.conversion, place),
-            *("--picture-token", str(pictures.token)),
+            *shown_words(context.conversion, release_path(release)),
+            *("--picture-token", str(source.config.pictures.token)),
         ]
-        record = start_language_run(
-            context.connection,
-            context.build,
-            context.conversion,
-            TaskInfo(task=SCORE_TASK, slug=f"{context.conversion.model.name} with a picture"),
-            command,
-            context.options,
-            inputs=[release],
-        )
-    done = finish_run(context.connection, record)
-    logits_file = run_folder(done.id) / LOGITS_FILE
-    logits = _read_logits(logits_file, len(tokens.seen), source.config.vocabulary)
-    with console.step("compare a question about a picture with the original"), inference():
+        done = _run_score(context, "with a picture", release, words)
+    with (
+        _fetched_logits(context, done, len(tokens.seen)) as logits,
+        console.step("compare a question about a picture with the original"),
+        inference(),
+    ):
         from piyard.convert.language.original_pass import compare_behind_picture
         from piyard.models.smolvlm import load_picture_tower
 
         rows = encode_picture(load_picture_tower(source), shown)
         sums = compare_behind_picture(source, tokens.seen, rows, np.nan_to_num(logits))
-    logits_file.unlink()
     return sums.result("a question about a picture", is_text=False)
 
 
@@ -237,6 +252,14 @@ def _token_release(
     path = folder / TOKENS_FILE
     np.save(path, np.array([token for window in windows for token in window], "<i4"))
     return release_of_paths({TOKENS_FILE: path, **(further or {})}, label="tokens of a text")
+
+
+@contextmanager
+def _fetched_logits(context: LanguageProofContext, run: Record, tokens: int) -> Iterator[Floats]:
+    """Those of a run, which are removed once they are compared: they outweigh all other runs."""
+    file = run_folder(run.id) / LOGITS_FILE
+    yield _read_logits(file, tokens, context.plan.source.config.vocabulary)
+    file.unlink()
 
 
 def _read_logits(file: Path, tokens: int, vocabulary: int) -> Floats:

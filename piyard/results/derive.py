@@ -87,10 +87,7 @@ def make_row(result: Result) -> Row:
 
     Raises ``UnreadableLog`` for a result without samples.
     """
-    if not result.samples_ms:
-        raise UnreadableLog(f"{result.record.id} has no samples")
-    if not result.latency_ms:
-        raise UnreadableLog(f"{result.record.id} says that an inference takes no time")
+    _require_times(result)
     record, model, header = result.record, result.record.model, result.header
     samples = summary.summarize(result.samples_ms)
     judgement, network = verdict_of(result), model.measured
@@ -125,6 +122,13 @@ def make_row(result: Result) -> Row:
         published=find_reference(result, judgement, samples.median),
         verdict=judgement,
     )
+
+
+def _require_times(result: Result) -> None:
+    if not result.samples_ms:
+        raise UnreadableLog(f"{result.record.id} has no samples")
+    if not result.latency_ms:
+        raise UnreadableLog(f"{result.record.id} says that an inference takes no time")
 
 
 def verdict_of(result: Result) -> Verdict:

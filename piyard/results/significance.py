@@ -230,23 +230,26 @@ def compare_runs(pairs: Sequence[tuple[ArrayLike, ArrayLike]]) -> Comparison:
     summaries = [*itertools.chain(*sides)]
     a, b = (np.log([run.median for run in side]) for side in sides)
     error, freedom = _standard_error(a, b, _expected_variance(summaries))
-    middle, reach = (
-        float(b.mean() - a.mean()),
-        error * float(student.ppf(STUDENT_QUANTILE, freedom)),
-    )
+    effect = _ratio_of_logs(a, b, reach=error * float(student.ppf(STUDENT_QUANTILE, freedom)))
     return decide(
-        MedianRatio(
-            median_a=math.exp(a.mean()),
-            median_b=math.exp(b.mean()),
-            middle=middle,
-            low=middle - reach,
-            high=middle + reach,
-        ),
+        effect,
         fewest=min(run.count for run in summaries),
         u=float(mannwhitneyu(b, a).statistic),
-        p=2 * float(student.sf(abs(middle) / error, freedom)),
+        p=2 * float(student.sf(abs(effect.middle) / error, freedom)),
         sure=RUNS_P,
         smallest=RUNS_SMALLEST,
+    )
+
+
+def _ratio_of_logs(a: Doubles, b: Doubles, reach: float) -> MedianRatio:
+    """Of logarithms of medians, with an interval that reaches so far to both sides."""
+    middle = float(b.mean() - a.mean())
+    return MedianRatio(
+        median_a=math.exp(a.mean()),
+        median_b=math.exp(b.mean()),
+        middle=middle,
+        low=middle - reach,
+        high=middle + reach,
     )
 
 

@@ -66,12 +66,8 @@ def start_run(
     Another ``program`` of the release may run in its place; without a verb it has only arguments.
     Raises ``DamagedFile`` when the board's files are not what was sent.
     """
-    folder = f"../../releases/{release.id}"
-    nnrun = f"{folder}/{NNRUN}"
-    names = {file.name for file in release.files}
-    paths = [f"{folder}/{word}" if word in names else word for word in arguments]
-    words = [verb] if verb else []
-    command = [*stdin_from, f"{folder}/{program}", *words, *paths]
+    folder = _release_folder(release)
+    words = [*([verb] if verb else []), *_name_files(release, arguments)]
     started = msgspec.structs.replace(record, limit_s=limit_s)
     save_record(started)
     try:
@@ -80,16 +76,27 @@ def start_run(
                 connection.session,
                 record.id,
                 release,
-                command,
+                [*stdin_from, f"{folder}/{program}", *words],
                 connection.lease,
                 limit_s=limit_s,
-                watch=watch_command(nnrun, pmic=pmic),
+                watch=watch_command(f"{folder}/{NNRUN}", pmic=pmic),
                 governor=governor,
             )
     except DamagedFile:
         shutil.rmtree(run_folder(record.id))
         raise
     return started
+
+
+def _release_folder(release: Release) -> str:
+    """From the folder of a run."""
+    return f"../../releases/{release.id}"
+
+
+def _name_files(release: Release, words: Sequence[str]) -> list[str]:
+    """The words, those with a path that are files of the release."""
+    names, folder = {file.name for file in release.files}, _release_folder(release)
+    return [f"{folder}/{word}" if word in names else word for word in words]
 
 
 def finish_run(

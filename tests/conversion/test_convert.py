@@ -10,9 +10,10 @@ import msgspec
 import numpy as np
 import pytest
 
-from piyard.convert import attempts, converter
+from piyard.convert import attempts, conversion_key
+from piyard.convert.conversion_key import key_inputs
 from piyard.convert.conversions import find_conversion
-from piyard.convert.converter import compute_reference_logits, convert_model, key_inputs
+from piyard.convert.converter import compute_reference_logits, convert_model
 from piyard.convert.lowering import BIN_FILE, PARAM_FILE, lower_program
 from piyard.convert.model_files import choose_files
 from piyard.convert.ncnn_net import load_net, run_net
@@ -407,6 +408,6 @@ def test_a_truncated_bin_is_refused(small, own_artifacts, meddle):
 
 
 def test_a_missing_tool_says_how_to_get_it(small, monkeypatch):
-    monkeypatch.setattr(converter, "CONVERSION_TOOLS", ("torch", "no-such-tool"))
+    monkeypatch.setattr(conversion_key, "CONVERSION_TOOLS", ("torch", "no-such-tool"))
     with pytest.raises(NotSetUp, match="no-such-tool"):
         convert_model(load_model(small()), random_weights=True)

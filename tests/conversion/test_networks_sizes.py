@@ -12,7 +12,7 @@ import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from piyard.convert.converter import count_operations
+from piyard.convert.net_size import count_operations
 from piyard.convert.reference_models import reference_model
 from piyard.models.definition import load_model, model_names, read_labels
 from piyard.models.networks import NETWORK_NAMES, build_network

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from piyard.convert.conversion_notes import PROOF_COLUMNS, compare_routes, list_notes, proof_rows
-from piyard.convert.converter import convert_model, count_operations
+from piyard.convert.converter import convert_model
 from piyard.convert.ncnn_net import load_net, net_inputs, run_net
+from piyard.convert.net_size import count_operations
 from piyard.core.errors import DownloadFailed, WrongInput
 from piyard.models import definition
 from piyard.models.definition import load_model

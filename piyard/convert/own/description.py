@@ -72,11 +72,8 @@ def describe_model(
     net_file, classes = files.get(GRAPH_PART, files[MAIN_PART]), ClassOutput()
     if find_task(purpose.task).has_class_output:
         classes = _find_classes(options, network, net_file, size, name_lists)
-    assumed = _list_assumptions(options, size, preprocess) | {
-        **classes.assumed,
-        **purpose.assumed,
-        **{key: names.assumed for key, names in name_lists.items() if names.assumed},
-    }
+    assumed = _list_assumptions(options, size, preprocess) | classes.assumed | purpose.assumed
+    assumed |= {key: names.assumed for key, names in name_lists.items() if names.assumed}
     stated: JsonObject = {
         "title": options.name,
         "own": True,

@@ -106,16 +106,9 @@ def default_preprocess(
     """
     if head not in HEAD_DEFAULTS:
         raise unknown_name("head", head, set(HEAD_DEFAULTS) - {""})
-    channels, side, columns = size
+    channels, side, _ = size
     usual = usual or {}
-    levels = _without_fit(usual)
-    defaults: PreprocessKeys = {"fit": "crop", **HEAD_DEFAULTS[head], **levels}
-    if defaults["fit"] == "crop" and side != columns:
-        defaults = {**defaults, "fit": "stretch", "resample": "bilinear"}
-    if channels != PICTURE_CHANNELS:
-        defaults = {**defaults, **unit_levels(channels)}
-    if usual.get("fit", "crop") != "crop":
-        defaults = {**defaults, **usual}
+    defaults = _usual_preprocess(head, size, usual)
     differing = spread_levels(differing, channels)
     fit = differing.get("fit", defaults["fit"])
     if fit != defaults["fit"]:
@@ -125,14 +118,28 @@ def default_preprocess(
             "norm": defaults["norm"],
         }
     if fit == "crop":
-        is_usual = usual.get("crop") == side
-        crop: PreprocessKeys = {
-            "resize": usual["resize"] if is_usual else round(side / 0.875),
-            "crop": side,
-            "resample": usual.get("resample", "bilinear"),
-        }
-        defaults = {**defaults, **crop}
+        defaults = {**defaults, **_crop_keys(usual, side)}
     return {**defaults, **differing}
+
+
+def _usual_preprocess(head: str, size: Sequence[int], usual: PreprocessKeys) -> PreprocessKeys:
+    """The head's defaults for that size, and those that the network or the task has of its own."""
+    channels, rows, columns = size
+    defaults: PreprocessKeys = {"fit": "crop", **HEAD_DEFAULTS[head], **_without_fit(usual)}
+    if defaults["fit"] == "crop" and rows != columns:
+        defaults = {**defaults, "fit": "stretch", "resample": "bilinear"}
+    if channels != PICTURE_CHANNELS:
+        defaults = {**defaults, **unit_levels(channels)}
+    return {**defaults, **usual} if usual.get("fit", "crop") != "crop" else defaults
+
+
+def _crop_keys(usual: PreprocessKeys, side: int) -> PreprocessKeys:
+    is_usual = usual.get("crop") == side
+    return {
+        "resize": usual["resize"] if is_usual else round(side / 0.875),
+        "crop": side,
+        "resample": usual.get("resample", "bilinear"),
+    }
 
 
 def default_input_range(preprocess: PreprocessKeys) -> list[float]:
