@@ -106,8 +106,8 @@ class Subject(NamedTuple):
 def subject(request: pytest.FixtureRequest) -> Subject:
     """A tiny one, whose weights are a file; and one that knows ImageNet, where there is one."""
     if request.param == "tiny":
-        made: Subject = request.getfixturevalue("tiny")
-        return made
+        result: Subject = request.getfixturevalue("tiny")
+        return result
     data = request.getfixturevalue("mirror") / "data" / "imagenet500"
     return Subject("squeezenet1_1", data, request.getfixturevalue("real"))
 

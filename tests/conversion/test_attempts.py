@@ -71,8 +71,8 @@ def require_converted(reference, at):
 
 
 def test_a_network_of_torch(network, tmp_path, capsys):
-    one = TorchReference(network=network, shapes=[SHAPE], write=trace_network)
-    require_converted(one, tmp_path)
+    reference = TorchReference(network=network, shapes=[SHAPE], write=trace_network)
+    require_converted(reference, tmp_path)
     assert "written anew for ncnn" in capsys.readouterr().err
 
 
@@ -90,10 +90,10 @@ def test_a_traced_file(network, tmp_path):
 
 def test_a_network_that_pnnx_reads_goes_as_it_is(tmp_path, capsys):
     plain = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU()).eval()
-    one = TorchReference(network=plain, shapes=[SHAPE], write=trace_network)
+    reference = TorchReference(network=plain, shapes=[SHAPE], write=trace_network)
     with inference():
-        one.lower(tmp_path, half=False)
-    assert one.chosen == [trace_network]
+        reference.lower(tmp_path, half=False)
+    assert reference.chosen == [trace_network]
     assert "anew" not in capsys.readouterr().err
 
 
@@ -146,9 +146,9 @@ def test_a_trace_of_torchs_fast_path(tmp_path):
         traced = torch.jit.trace(network, torch.zeros(1, *SHAPE), check_trace=False)
     traced.save(str(tmp_path / "net.pt"))
     program = SandboxedProgram(tmp_path / "net.pt")
-    one = ScriptReference(program=program, shapes=[SHAPE], write=save_script)
+    reference = ScriptReference(program=program, shapes=[SHAPE], write=save_script)
     with pytest.raises(ConversionFailed, match="as one operation") as caught:
-        one.lower(tmp_path, half=False)
+        reference.lower(tmp_path, half=False)
     program.end()
     assert "set_fastpath_enabled(False)" in caught.value.remedy
 

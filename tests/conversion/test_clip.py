@@ -58,10 +58,10 @@ def hugging_face_state(network, *, siglip):
     """The tensors as Hugging Face names and shapes them, written from its modules' names."""
     tensors = {}
     for name, values in network.state_dict().items():
-        if found := re.fullmatch(r"(visual\.)?transformer\.resblocks\.(\d+)\.(.+)", name):
-            tower = "vision" if found[1] else "text"
-            block = f"{tower}_model.encoder.layers.{found[2]}."
-            part = found[3].replace("ln_", "layer_norm").replace("mlp.c_fc", "mlp.fc1")
+        if result := re.fullmatch(r"(visual\.)?transformer\.resblocks\.(\d+)\.(.+)", name):
+            tower = "vision" if result[1] else "text"
+            block = f"{tower}_model.encoder.layers.{result[2]}."
+            part = result[3].replace("ln_", "layer_norm").replace("mlp.c_fc", "mlp.fc1")
             part = part.replace("mlp.c_proj", "mlp.fc2").replace("attn.", "self_attn.", 1)
             if "in_proj" in part:
                 for letter, third in zip("qkv", values.chunk(3), strict=True):

@@ -146,25 +146,25 @@ def test_reference_logits_name_the_picture(real, mirror):
 def test_weights_agree_with_their_authors_own_test_vector(real, mirror):
     """The output that whoever published the weights got for an input of theirs."""
     folder = mirror / "weights" / "classification" / "squeezenet_test_vector"
-    given, wanted = (np.load(folder / f"{name}_0.npy") for name in ("input", "output"))
-    got = run_net(load_net(real.folder), given[0].astype(np.float32))["out0"]
-    assert np.allclose(got, wanted.ravel(), atol=1e-3)
+    inputs, expected = (np.load(folder / f"{name}_0.npy") for name in ("input", "output"))
+    got = run_net(load_net(real.folder), inputs[0].astype(np.float32))["out0"]
+    assert np.allclose(got, expected.ravel(), atol=1e-3)
 
 
 # -- with random weights -----------------------------------------------------------------------
 
 
 def test_random_weights_are_said_to_be_random(small):
-    made = convert_model(load_model(small()), random_weights=True)
-    assert not made.has_real_weights
-    assert made.manifest.weights.kind == "random"
-    assert isinstance(made.manifest.weights.seed, int)
+    conversion = convert_model(load_model(small()), random_weights=True)
+    assert not conversion.has_real_weights
+    assert conversion.manifest.weights.kind == "random"
+    assert isinstance(conversion.manifest.weights.seed, int)
 
 
 @pytest.mark.parametrize("network", ["squeezenet1_1", "resnet18", "mobilenet_v2"])
 def test_random_weights_tell_inputs_apart(small, network):
     """A net whose outputs are all alike proves nothing about its conversion."""
-    made = convert_model(
+    conversion = convert_model(
         load_model(
             small(network, **{"network: squeezenet1_1": f"network: {network}"})
             if network != "squeezenet1_1"
@@ -172,8 +172,8 @@ def test_random_weights_tell_inputs_apart(small, network):
         ),
         random_weights=True,
     )
-    net = load_net(made.folder)
-    inputs = [random_tensor(made.input_shape, seed) * 2 for seed in range(30, 38)]
+    net = load_net(conversion.folder)
+    inputs = [random_tensor(conversion.input_shape, seed) * 2 for seed in range(30, 38)]
     outputs = np.stack([run_net(net, values)["out0"] for values in inputs])
     assert 1e-3 < np.abs(outputs).max() < 1e3
     assert outputs.std(axis=0).max() > 0.02 * np.abs(outputs).max()
@@ -181,18 +181,18 @@ def test_random_weights_tell_inputs_apart(small, network):
 
 def test_the_same_inputs_give_the_same_bytes(small, tmp_path, monkeypatch):
     name = small()
-    made = []
+    result = []
     for place in ("one", "two"):
         monkeypatch.setenv("PIYARD_ARTIFACTS", str(tmp_path / place))
-        made.append(convert_model(load_model(name), random_weights=True))
-    assert made[0].fresh
-    assert made[1].fresh
-    assert made[0].key == made[1].key
-    assert files(made[0].folder) == files(made[1].folder)
+        result.append(convert_model(load_model(name), random_weights=True))
+    assert result[0].fresh
+    assert result[1].fresh
+    assert result[0].key == result[1].key
+    assert files(result[0].folder) == files(result[1].folder)
 
 
 def test_another_process_with_other_threads_gives_the_same_bytes(small, tmp_path, monkeypatch):
-    made = convert_model(load_model(small()), random_weights=True)
+    conversion = convert_model(load_model(small()), random_weights=True)
     program = (
         "from pathlib import Path; from piyard.models import definition;"
         "from piyard.convert.converter import convert_model;"
@@ -208,16 +208,16 @@ def test_another_process_with_other_threads_gives_the_same_bytes(small, tmp_path
     )
     there = Path(done.stdout.strip())
     for file in ("model.ncnn.param", "model.ncnn.bin"):
-        assert (there / file).read_bytes() == (made.folder / file).read_bytes()
+        assert (there / file).read_bytes() == (conversion.folder / file).read_bytes()
 
 
 def test_two_at_once_convert_once(small, own_artifacts):
     name = small()
     with ThreadPoolExecutor(2) as pool:
-        made = list(
+        conversion = list(
             pool.map(lambda _: convert_model(load_model(name), random_weights=True), range(2))
         )
-    assert sorted(one.fresh for one in made) == [False, True]
+    assert sorted(each.fresh for each in conversion) == [False, True]
 
 
 @pytest.mark.parametrize(
@@ -332,10 +332,10 @@ def test_what_only_fp16_is_too_little_for_is_used_in_fp32(in_halves_only):
 
 def test_what_is_wrong_in_fp32_is_used_in_no_precision(small, own_artifacts, meddle):
     meddle(tamper)
-    made = convert_model(load_model(small()), random_weights=True, force=True)
+    conversion = convert_model(load_model(small()), random_weights=True, force=True)
     for precision in ("fp32", "fp16"):
         with pytest.raises(ConversionFailed) as caught:
-            made.require_proved([precision])
+            conversion.require_proved([precision])
         assert "--precision" not in caught.value.remedy
 
 
@@ -367,8 +367,8 @@ def test_a_job_is_refused_by_what_its_own_precision_proved(in_halves_only, prepa
 def test_all_precisions_of_a_model_must_be_proved(in_halves_only, precisions, fits):
     computed = [(load_model("small"), precision) for precision in precisions]
     if fits:
-        made = convert_models(computed, random_weights=True)
-        assert made["small"].key == in_halves_only.key
+        conversion = convert_models(computed, random_weights=True)
+        assert conversion["small"].key == in_halves_only.key
         return
     with pytest.raises(ConversionFailed):
         convert_models(computed, random_weights=True)
@@ -378,8 +378,8 @@ def test_a_tracker_and_a_task_are_part_of_what_was_proved(small):
     read = load_model(small())
     files = choose_files(read, random_weights=True)
     keys = {
-        key_of(key_inputs(one, files, "trace"))
-        for one in (
+        key_of(key_inputs(each, files, "trace"))
+        for each in (
             read,
             msgspec.structs.replace(read, tracker=BytetrackConfig(), task="track"),
             msgspec.structs.replace(read, tracker=BytetrackConfig(new=0.7), task="track"),

@@ -57,11 +57,11 @@ def test_ncnn_is_as_right_as_torch(
     # Trained on the classes of these pictures: chance would be 0.1 %.
     assert rows[0]["Percent"] > 25
     assert [r["Points off"] for r in rows[2:4]] == [0, 0]
-    told = find_accuracy(real.key, "fp32")
-    assert told
-    assert told.endswith("% top-1 (imagenet500, 12 pictures)")
+    accuracy = find_accuracy(real.key, "fp32")
+    assert accuracy
+    assert accuracy.endswith("% top-1 (imagenet500, 12 pictures)")
     low, high = rows[0]["95 % interval"]
-    assert f"({low:.1f} to {high:.1f})" in told
+    assert f"({low:.1f} to {high:.1f})" in accuracy
     assert high - low > 20
     assert len(list(shelf.glob("squeezenet1_1-*.json"))) == 3
 
@@ -88,9 +88,9 @@ def test_a_dry_run_computes_nothing(
 
 
 def test_random_weights_are_refused(small: Callable[..., str]) -> None:
-    made = convert_model(load_model(small()), random_weights=True)
+    conversion = convert_model(load_model(small()), random_weights=True)
     with pytest.raises(WrongInput, match="random weights, which have no accuracy"):
-        require_real_weights(made)
+        require_real_weights(conversion)
 
 
 def test_one_whose_proof_failed_is_refused_unless_forced(

@@ -39,13 +39,13 @@ def raw_and_decoded(path, values):
         for name in named
         if re.fullmatch(rf"/model.23/{part}.{level}/{part}.{level}.2/Conv_output_0", name)
     ]
-    told = [one.name for one in graph.graph.output]
+    result = [each.name for each in graph.graph.output]
     graph.graph.output.extend(onnx.ValueInfoProto(name=name) for name in last)
     session = onnxruntime.InferenceSession(
         graph.SerializeToString(), providers=["CPUExecutionProvider"]
     )
-    made = session.run([*last, *told], {session.get_inputs()[0].name: values[None]})
-    arrays = [one[0] for one in made]
+    outcome = session.run([*last, *result], {session.get_inputs()[0].name: values[None]})
+    arrays = [each[0] for each in outcome]
     return arrays[: len(last)], arrays[len(last) :]
 
 
@@ -54,36 +54,38 @@ def bus(mirror):
     return prepare_picture(read_picture(mirror / "data" / "bus.jpg"), HOW, SIZE)
 
 
-def corners(told):
+def corners(boxes):
     """Of x, y, width, height, clipped to the input."""
-    centre, half = told[:, :2], told[:, 2:4] / 2
+    centre, half = boxes[:, :2], boxes[:, 2:4] / 2
     return np.concatenate([centre - half, centre + half], axis=1).clip(0, 640)
 
 
 def test_poses_are_those_that_yolo11s_own_graph_decodes(mirror, bus):
-    raw, (told,) = raw_and_decoded(mirror / "weights" / "yolo" / "yolo11n-pose.onnx", bus)
-    found = POSE.decode(ALL, raw, SIZE, AS_IT_IS)
-    told = told.T[told[4] >= ALL.score]
-    told = told[np.argsort(-told[:, 4], kind="stable")]
-    assert len(found) == len(told) > 20
-    assert np.allclose([one.score for one in found], told[:, 4], atol=1e-5)
-    assert np.allclose([one.box for one in found], corners(told), atol=0.01)
-    points = told[:, 5:].reshape(-1, 17, 3)
-    for one, wanted in zip(found, points, strict=True):
-        assert one.keypoints is not None
-        assert np.allclose(one.keypoints, wanted, atol=0.01)
+    raw, (result,) = raw_and_decoded(mirror / "weights" / "yolo" / "yolo11n-pose.onnx", bus)
+    objects = POSE.decode(ALL, raw, SIZE, AS_IT_IS)
+    result = result.T[result[4] >= ALL.score]
+    result = result[np.argsort(-result[:, 4], kind="stable")]
+    assert len(objects) == len(result) > 20
+    assert np.allclose([item.score for item in objects], result[:, 4], atol=1e-5)
+    assert np.allclose([item.box for item in objects], corners(result), atol=0.01)
+    points = result[:, 5:].reshape(-1, 17, 3)
+    for each, expected in zip(objects, points, strict=True):
+        assert each.keypoints is not None
+        assert np.allclose(each.keypoints, expected, atol=0.01)
 
 
 def test_masks_are_those_of_two_resamplings(mirror, bus):
     """As YOLO's authors do it: sigmoid, to the input's size, cut by the box."""
-    raw, (told, prototypes) = raw_and_decoded(mirror / "weights" / "yolo" / "yolo11n-seg.onnx", bus)
-    found = SEGMENT.decode(Yolov8(), [*raw, prototypes], SIZE, AS_IT_IS)
-    assert len(found) == 5
-    for one in found:
-        (place,) = np.flatnonzero(np.abs(told[4:84].max(axis=0) - one.score) < 1e-6)
-        wanted = official(told[84:, place], prototypes, one.box)
-        assert one.mask is not None
-        assert mask_iou(one.mask, wanted) > 0.99
+    raw, (result, prototypes) = raw_and_decoded(
+        mirror / "weights" / "yolo" / "yolo11n-seg.onnx", bus
+    )
+    objects = SEGMENT.decode(Yolov8(), [*raw, prototypes], SIZE, AS_IT_IS)
+    assert len(objects) == 5
+    for each in objects:
+        (place,) = np.flatnonzero(np.abs(result[4:84].max(axis=0) - each.score) < 1e-6)
+        expected = official(result[84:, place], prototypes, each.box)
+        assert each.mask is not None
+        assert mask_iou(each.mask, expected) > 0.99
 
 
 def official(coefficients, prototypes, box):
@@ -117,16 +119,16 @@ def test_fcos_is_torchvisions(monkeypatch, seed):
     rng = torch.Generator().manual_seed(seed)
     shapes = [(classes + 5, size[0] // stride, size[1] // stride) for stride in strides]
     maps = [torch.randn(shape, generator=rng) for shape in shapes]
-    rows = [one.flatten(1).T[None] for one in maps]
+    rows = [each.flatten(1).T[None] for each in maps]
     heads = {
-        "cls_logits": [one[..., :classes] for one in rows],
-        "bbox_regression": [one[..., classes:-1].relu() for one in rows],  # as FCOSRegressionHead
-        "bbox_ctrness": [one[..., -1:] for one in rows],
+        "cls_logits": [row[..., :classes] for row in rows],
+        "bbox_regression": [row[..., classes:-1].relu() for row in rows],  # as FCOSRegressionHead
+        "bbox_ctrness": [row[..., -1:] for row in rows],
     }
-    there = anchors(ImageList(torch.zeros(1, 3, *size), [size]), [one[None] for one in maps])
-    levels = [list(there[0].split([one.shape[1] for one in rows]))]
-    (told,) = model.postprocess_detections(heads, levels, [size])
-    has_area = torch.from_numpy(box_area(told["boxes"].double().numpy()) > 0)
+    there = anchors(ImageList(torch.zeros(1, 3, *size), [size]), [each[None] for each in maps])
+    levels = [list(there[0].split([row.shape[1] for row in rows]))]
+    (result,) = model.postprocess_detections(heads, levels, [size])
+    has_area = torch.from_numpy(box_area(result["boxes"].double().numpy()) > 0)
 
     head = Fcos(strides=strides, score=0.3, nms=1.0, most=10_000)
     at = ImageTransform(
@@ -134,8 +136,8 @@ def test_fcos_is_torchvisions(monkeypatch, seed):
         x=AxisTransform(length=192, scaled=192),
         y=AxisTransform(length=128, scaled=128),
     )
-    found = DETECT.decode(head, [one.numpy() for one in maps], size, at)
-    assert len(found) > 500
-    assert [one.class_ for one in found] == told["labels"][has_area].tolist()
-    assert np.allclose([one.score for one in found], told["scores"][has_area], atol=1e-6)
-    assert np.allclose([one.box for one in found], told["boxes"][has_area], atol=1e-3)
+    objects = DETECT.decode(head, [each.numpy() for each in maps], size, at)
+    assert len(objects) > 500
+    assert [each.class_ for each in objects] == result["labels"][has_area].tolist()
+    assert np.allclose([each.score for each in objects], result["scores"][has_area], atol=1e-6)
+    assert np.allclose([each.box for each in objects], result["boxes"][has_area], atol=1e-3)

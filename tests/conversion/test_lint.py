@@ -43,11 +43,11 @@ def lower(tmp_path):
     """By tracing, and no other way."""
 
     def lower(network):
-        one = TorchReference(
+        reference = TorchReference(
             network=network.eval(), shapes=[SHAPE], write=trace_network, chosen=[trace_network]
         )
         with inference():
-            return one.lower(tmp_path, half=False)
+            return reference.lower(tmp_path, half=False)
 
     return lower
 
@@ -55,9 +55,9 @@ def lower(tmp_path):
 def test_a_slice_with_a_step_names_the_module_before_it(lower):
     with pytest.raises(ConversionFailed) as caught:
         lower(Striding())
-    (told,) = caught.value.evidence.splitlines()
-    assert told.startswith("model.ncnn.param:5: Tensor.slice")
-    assert "in the original behind 'stem.0'" in told
+    (result,) = caught.value.evidence.splitlines()
+    assert result.startswith("model.ncnn.param:5: Tensor.slice")
+    assert "in the original behind 'stem.0'" in result
     assert "without steps" in caught.value.remedy
 
 
@@ -73,8 +73,8 @@ def test_layers_are_told_by_the_modules_they_were(lower, tmp_path):
             return self.c(self.b(self.a(x)).mean(dim=(2, 3)))
 
     layers = lower(Deep())
-    told = find_origins(tmp_path)
-    by_type = {layer.type: told[layer.name] for layer in layers}
+    origins = find_origins(tmp_path)
+    by_type = {layer.type: origins[layer.name] for layer in layers}
     assert by_type["Input"] == "behind the input"
     assert by_type["Convolution"] == "'a'"
     assert by_type["ConvolutionDepthWise"] == "'b.0'"
@@ -100,19 +100,21 @@ def test_layers_of_an_onnx_file_have_its_names(tmp_path):
         [helper.make_tensor_value_info("y", TensorProto.FLOAT, list("abcd"))],
         weights,
     )
-    made = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8)
-    onnx.save_model(made, tmp_path / "net.onnx")
-    one = load_onnx(tmp_path / "net.onnx", [SHAPE])
-    layers = one.lower(tmp_path, half=False)
-    told = find_origins(tmp_path, names=one.names())
-    convolutions = [told[layer.name] for layer in layers if layer.type == "Convolution"]
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8)
+    onnx.save_model(model, tmp_path / "net.onnx")
+    each = load_onnx(tmp_path / "net.onnx", [SHAPE])
+    layers = each.lower(tmp_path, half=False)
+    origins = find_origins(tmp_path, names=each.names())
+    convolutions = [origins[layer.name] for layer in layers if layer.type == "Convolution"]
     assert convolutions == ["'/backbone/conv'", "'y'"]
 
 
 def test_names_that_do_not_pair_off_are_not_guessed(lower, tmp_path):
     lower(nn.Sequential(nn.Conv2d(3, 4, 1), nn.Hardsigmoid()))
     ir = tmp_path / "model.pnnx.param"
-    (line,) = [one for one in ir.read_text().splitlines() if one.startswith("nn.Conv2d")]
+    (line,) = [
+        splitline for splitline in ir.read_text().splitlines() if splitline.startswith("nn.Conv2d")
+    ]
     ir.write_text(ir.read_text() + line + "\n")
     assert list(find_origins(tmp_path).values()) == [
         "behind the input",

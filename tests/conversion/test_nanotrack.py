@@ -43,12 +43,12 @@ class Clip:
     def boxes(self, networks: NanotrackNets, about: Model) -> Boxes:
         assert isinstance(about.tracker, NanotrackConfig)
         pictures = (pixel_array(read_picture(path)) for path in self.paths)
-        found = follow_object(networks, about.tracker, about.preprocess, pictures, self.truth[0])
-        return [one.box for one in found]
+        result = follow_object(networks, about.tracker, about.preprocess, pictures, self.truth[0])
+        return [each.box for each in result]
 
-    def check(self, found: Boxes) -> None:
+    def check(self, boxes: Boxes) -> None:
         """As well as the authors' code does it on this clip."""
-        figures = sot_metrics(self.truth, found)
+        figures = sot_metrics(self.truth, boxes)
         print(f"AUC {figures.auc:.1f} %, precision {figures.precision:.1f} %")
         assert figures.precision == 100
         assert figures.overlap > 70
@@ -85,9 +85,9 @@ def nnrun() -> Path:
         return Path(path) if path else tiny_ncnn.desktop().nnrun
 
 
-def apart(one: Sequence[Corners], other: Sequence[Corners]) -> float:
+def apart(first: Sequence[Corners], other: Sequence[Corners]) -> float:
     """The largest difference of two coordinates, in pixels."""
-    return float(np.abs(np.array(one) - np.array(other)).max())
+    return float(np.abs(np.array(first) - np.array(other)).max())
 
 
 def test_its_proof_follows_too(conversion: Conversion) -> None:
@@ -104,9 +104,9 @@ def test_ncnn_follows(clip: Clip, by_ncnn: Boxes) -> None:
 
 def test_the_original_does_the_same(mirror: Path, clip: Clip, about: Model, by_ncnn: Boxes) -> None:
     networks = reference_networks(about, choose_files(about))
-    found = clip.boxes(make_nets(networks["model"].run, networks["head"].run), about)
-    clip.check(found)
-    assert apart(found, by_ncnn) < NEAR_PX
+    result = clip.boxes(make_nets(networks["model"].run, networks["head"].run), about)
+    clip.check(result)
+    assert apart(result, by_ncnn) < NEAR_PX
 
 
 def test_nnrun_does_the_same(
@@ -123,6 +123,6 @@ def test_nnrun_does_the_same(
     line = [str(nnrun), "track", "sot", *files, *more, str(clip.folder)]
     done = subprocess.run(line, capture_output=True, text=True, check=True, timeout=300)
     lines = [json.loads(text) for text in done.stdout.splitlines()]
-    found = [one["objects"][0]["box"] for one in lines if one["type"] == "objects"]
-    clip.check(found)
-    assert apart(found, by_ncnn) < NEAR_PX
+    objects = [each["objects"][0]["box"] for each in lines if each["type"] == "objects"]
+    clip.check(objects)
+    assert apart(objects, by_ncnn) < NEAR_PX

@@ -30,7 +30,7 @@ from tests.conversion.drawn_weights import drawn
 DATA = Path(__file__).parent / "data"
 PLACES = 16
 FIXTURES = {path.stem: json.loads(path.read_text()) for path in DATA.glob("*_raw.json")}
-CASES = [(kind, name) for kind, told in FIXTURES.items() for name in told["networks"]]
+CASES = [(kind, name) for kind, result in FIXTURES.items() for name in result["networks"]]
 INPUTS = {
     "yolo_raw": lambda x: (x + 1) / 2,
     "yolox_raw": lambda x: x * 2,
@@ -56,39 +56,43 @@ def names_of(network):
 
 
 def described(kind, name):
-    told = FIXTURES[kind]["networks"][name]
-    return build_network(name.split()[0], told["classes"]), told
+    result = FIXTURES[kind]["networks"][name]
+    return build_network(name.split()[0], result["classes"]), result
 
 
 @pytest.mark.parametrize(("kind", "name"), CASES)
 def test_parameters_are_called_as_by_their_authors(kind, name):
-    network, told = described(kind, name)
-    assert names_of(network) == told["names"]
+    network, result = described(kind, name)
+    assert names_of(network) == result["names"]
 
 
 @pytest.mark.parametrize(("kind", "name"), CASES)
 def test_the_same_is_computed_as_by_its_authors_program(kind, name, request):
-    network, told = described(kind, name)
-    if told["weights"] == "drawn":
+    network, result = described(kind, name)
+    if result["weights"] == "drawn":
         state = drawn(network.state_dict())
     else:
         request.getfixturevalue("mirror")
-        path = find_in_mirror(told["weights"])
+        path = find_in_mirror(result["weights"])
         assert path
         state = read_checkpoint(path)
     network.load_state_dict(state, strict=True)
     shape = FIXTURES[kind]["shape"]
     outputs = network(torch.from_numpy(INPUTS[kind](random_tensor((1, *shape)))))
-    assert [list(one.shape[1:]) for one in outputs] == [one["shape"] for one in told["outputs"]]
-    for one, wanted in zip(outputs, told["outputs"], strict=True):
-        at = torch.linspace(0, one.numel() - 1, PLACES, dtype=torch.float64).long()
-        assert one.flatten()[at].numpy() == pytest.approx(wanted["values"], rel=1e-4, abs=1e-4)
+    assert [list(output.shape[1:]) for output in outputs] == [
+        output["shape"] for output in result["outputs"]
+    ]
+    for each, expected in zip(outputs, result["outputs"], strict=True):
+        at = torch.linspace(0, each.numel() - 1, PLACES, dtype=torch.float64).long()
+        assert each.flatten()[at].numpy() == pytest.approx(expected["values"], rel=1e-4, abs=1e-4)
 
 
 def test_the_fixtures_tell_something():
-    for told in FIXTURES.values():
-        values = [one["values"] for net in told["networks"].values() for one in net["outputs"]]
-        assert min(np.std(one) for one in values) > 5e-3
+    for result in FIXTURES.values():
+        values = [
+            output["values"] for net in result["networks"].values() for output in net["outputs"]
+        ]
+        assert min(np.std(each) for each in values) > 5e-3
 
 
 def torchvisions_fcos(norm, classes=91):
@@ -120,15 +124,15 @@ def test_fcos_computes_what_torchvisions_does():
     network = own("fcos_resnet50_fpn")
     network.load_state_dict(original.state_dict(), strict=True)
     x = torch.from_numpy(random_tensor((1, 3, 128, 256))) * 2
-    wanted = original.head(list(original.backbone(x).values()))
+    expected = original.head(list(original.backbone(x).values()))
     outputs = network(x)
     for part, key in enumerate(("cls_logits", "bbox_regression", "bbox_ctrness")):
-        maps = [one.flatten(2).transpose(1, 2) for one in outputs[part::3]]
+        maps = [output.flatten(2).transpose(1, 2) for output in outputs[part::3]]
         got = torch.cat(maps, 1)
         if key == "bbox_regression":  # torchvision already cuts off what is negative
             assert (got < 0).any()
             got = got.relu()
-        torch.testing.assert_close(got, wanted[key], rtol=1e-4, atol=1e-5)
+        torch.testing.assert_close(got, expected[key], rtol=1e-4, atol=1e-5)
 
 
 def test_frozen_normalisation_is_torchvisions():
@@ -151,8 +155,8 @@ def test_focus_is_exactly_a_convolution_over_every_second_pixel(size, after):
     torch.manual_seed(after)
     focus = Focus(3, after).double()
     x = torch.rand(2, 3, *size, dtype=torch.float64)
-    wanted = nn.functional.conv2d(squares(x), focus.weight, padding=1)
-    torch.testing.assert_close(focus(x), wanted, rtol=0, atol=1e-14)
+    expected = nn.functional.conv2d(squares(x), focus.weight, padding=1)
+    torch.testing.assert_close(focus(x), expected, rtol=0, atol=1e-14)
     assert sorted(focus.over_pixels().flatten()) == sorted(focus.weight.flatten())
 
 
@@ -165,12 +169,12 @@ def test_random_weights_stay_in_the_middle_of_halves(name):
     for module in network.modules():
         if not list(module.children()):
             module.register_forward_hook(
-                lambda _, __, told: largest.append(float(told.abs().max()))
+                lambda _, __, result: largest.append(float(result.abs().max()))
             )
     x = 2 * random_tensor((1, *input_shape(network)), 5)
     outputs = network(torch.from_numpy(x))
     assert max(largest) < 1000
-    assert all(0.05 < float(one.abs().mean()) < 20 for one in outputs)
+    assert all(0.05 < float(output.abs().mean()) < 20 for output in outputs)
 
 
 @pytest.mark.parametrize("name", ["yolox_nano", "rtmpose-t", "yolov8n-seg"])
@@ -214,7 +218,7 @@ def test_the_distribution_of_lengths_is_the_published_one():
 @pytest.mark.parametrize("name", sorted(YOLO))
 def test_a_network_for_few_classes(name):
     outputs = build_network(name, 3, keypoints=5)(torch.zeros(1, 3, 32, 64))
-    channels = {one.shape[1] for one in outputs}
+    channels = {output.shape[1] for output in outputs}
     task = name.partition("-")[2]
     assert (
         channels == {"": {64, 3}, "seg": {64, 3, 32}, "pose": {64, 3, 15}, "obb": {64, 3, 1}}[task]

@@ -20,7 +20,7 @@ def outputs_of(read):
     network = build_network(read.network, len(read_labels(read))).to("meta")
     with torch.no_grad():
         maps = network(torch.zeros(1, *read.input, device="meta"))
-    return [np.zeros(one.shape[1:], np.float32) for one in maps]
+    return [np.zeros(each.shape[1:], np.float32) for each in maps]
 
 
 @pytest.mark.parametrize("name", DENSE)
@@ -44,8 +44,8 @@ def test_a_dense_heads_places_cover_the_input(name):
     maps = outputs[:-1] if read.task == "segment" else outputs
     table = read_places(read.head, maps, read.input[1:])
     rows, columns = read.input[1:]
-    wanted = sum((rows // one) * (columns // one) for one in read.head.strides)
-    assert len(table.values) == wanted
+    expected = sum((rows // stride) * (columns // stride) for stride in read.head.strides)
+    assert len(table.values) == expected
 
 
 @pytest.mark.parametrize("name", ["rtmpose_t", "rtmpose_s"])

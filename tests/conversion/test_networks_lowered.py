@@ -47,10 +47,10 @@ ATTENTION = {"MatMul", "Permute", "Reshape", "Softmax"}
 def lowered(tmp_path_factory):
     """By name, made once: torch's outputs for one input, ncnn's layers, and ncnn's outputs."""
 
-    def made(name, way=trace_network):
+    def lower_once(name, way=trace_network):
         return lower(name, tmp_path_factory.mktemp(name), way)
 
-    return cache(made)
+    return cache(lower_once)
 
 
 def lower(name, folder, way):
@@ -66,7 +66,7 @@ def lower_network(network, sides, folder, way=trace_network):
     with inference():
         synthetic.randomise(network)
         program = way(network, [shape], [], folder / "scratch", "model")
-        outputs = [one.numpy() for one in network(torch.from_numpy(x))]
+        outputs = [each.numpy() for each in network(torch.from_numpy(x))]
     layers = lower_program(program, [shape], folder, half=False)
     return outputs, layers, list(run_net(load_net(folder), x[0]).values())
 
@@ -74,10 +74,10 @@ def lower_network(network, sides, folder, way=trace_network):
 @pytest.mark.parametrize("name", OWN)
 def test_ncnn_computes_what_torch_does(name, lowered):
     outputs, layers, got = lowered(name)
-    assert [one.shape for one in got] == [one.shape[1:] for one in outputs]
-    for wanted, one in zip(outputs, got, strict=True):
-        assert compare_outputs(wanted, one).cosine >= 0.999999
-        assert np.abs(wanted[0] - one).max() < 1e-3
+    assert [item.shape for item in got] == [output.shape[1:] for output in outputs]
+    for expected, each in zip(outputs, got, strict=True):
+        assert compare_outputs(expected, each).cosine >= 0.999999
+        assert np.abs(expected[0] - each).max() < 1e-3
     if name not in RTMPOSE:
         used = {layer.type for layer in layers}
         more = ATTENTION if "11" in name or "26" in name else set()
@@ -103,7 +103,7 @@ def test_scripted_they_are_the_same_net(name, lowered):
     """YOLO's growing lists and torchvision's pyramid are beyond what pnnx reads of scripts."""
     outputs, layers, got = lowered(name, script_network)
     _, traced, _ = lowered(name)
-    assert sorted(one.type for one in layers) == sorted(one.type for one in traced)
+    assert sorted(layer.type for layer in layers) == sorted(each.type for each in traced)
     assert min(compare_outputs(*pair).cosine for pair in zip(outputs, got, strict=True)) >= 0.999999
 
 

@@ -67,7 +67,7 @@ def counted(network, shape, way):
         if way == "all" and isinstance(module, nn.Conv2d) and module.bias is not None:
             module.register_forward_hook(add(lambda _, out: out.numel()))
         if way == "seg" and isinstance(module, nn.ConvTranspose2d):
-            number = add(lambda one, out: out.numel() * one.in_channels * 3)
+            number = add(lambda each, out: out.numel() * each.in_channels * 3)
             module.register_forward_hook(number)
     with torch.no_grad(), FlopCounterMode(display=False) as counter:
         network.to("meta")(torch.zeros(1, *shape, device="meta"))
@@ -123,8 +123,8 @@ def counted_in_ncnn(name, folder):
 @pytest.mark.parametrize("name", sorted(PARAMS))
 def test_a_file_of_onnx_has_the_published_size(name, mirror, tmp_path):
     """Less the factors that were folded into the convolutions."""
-    found, read = counted_in_ncnn(name, tmp_path)
-    assert found.params == pytest.approx(read.published.params, rel=0.01)
+    result, read = counted_in_ncnn(name, tmp_path)
+    assert result.params == pytest.approx(read.published.params, rel=0.01)
     if name in TWINS:
         network = build_network(TWINS[name], len(read_labels(read)))
-        assert found.macs == counted(network, read.input, "conv")
+        assert result.macs == counted(network, read.input, "conv")

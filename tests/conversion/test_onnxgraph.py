@@ -191,7 +191,7 @@ def test_normalisation_of_mxnets_exporter(x):
         "BatchNormalization", ["x", "scale", "bias", "mean", "var"], ["y"], spatial=0
     )
     graph = update_old_nodes(model([node], ["y"], weights=values, opset=8))
-    assert [one.name for one in graph.graph.node[0].attribute] == []
+    assert [each.name for each in graph.graph.node[0].attribute] == []
     (got,) = run(graph, x=x)
     assert np.allclose(got[:, 0], (x[:, 0] - 1) / np.sqrt(1 + 1e-5) + 1, atol=1e-5)
 
@@ -228,8 +228,8 @@ def focus(
                 helper.make_node("Slice", [f"rows{i}", f"{i}c", "end", "axis3", "step"], [f"p{i}"]),
             ]
         else:
-            one = ["x", f"{i}rc", "ends", "both", "steps"]
-            nodes.append(helper.make_node("Slice", one, [f"p{i}"]))
+            single = ["x", f"{i}rc", "ends", "both", "steps"]
+            nodes.append(helper.make_node("Slice", single, [f"p{i}"]))
     many = len(offsets)
     nodes.append(helper.make_node("Concat", [f"p{i}" for i in range(many)], ["cat"], axis=axis))
     shape = (8, 2 * many // group, kernel, kernel)
@@ -248,9 +248,9 @@ def focus(
 def assert_the_same(graph, rewritten):
     shape = graph_input_shapes(graph)[0]
     x = np.random.default_rng(3).standard_normal(shape).astype(np.float32)
-    for one, other in zip(run(graph, x=x), run(rewritten, x=x), strict=True):
-        assert one.shape == other.shape
-        assert np.allclose(one, other, rtol=1e-5, atol=1e-5)
+    for each, other in zip(run(graph, x=x), run(rewritten, x=x), strict=True):
+        assert each.shape == other.shape
+        assert np.allclose(each, other, rtol=1e-5, atol=1e-5)
 
 
 @settings(max_examples=40, deadline=None)
@@ -273,8 +273,10 @@ def test_focus_is_one_convolution(offsets, kernel, stride, pad, apart, bias):
 def test_yolox_becomes_six_by_six():
     rewritten = rewrite_focus(focus())
     (conv,) = rewritten.graph.node
-    told = {one.name: list(helper.get_attribute_value(one)) for one in conv.attribute if one.ints}
-    assert told == {"kernel_shape": [6, 6], "strides": [2, 2], "pads": [2, 2, 2, 2]}
+    result = {
+        each.name: list(helper.get_attribute_value(each)) for each in conv.attribute if each.ints
+    }
+    assert result == {"kernel_shape": [6, 6], "strides": [2, 2], "pads": [2, 2, 2, 2]}
     assert {t.name for t in rewritten.graph.initializer} == {"w_every_2", "b"}
 
 
@@ -323,5 +325,5 @@ def test_real_yolox(mirror):
 
 def assert_the_same_pictures(graph, rewritten):
     x = np.random.default_rng(4).integers(0, 256, (1, 3, 416, 416)).astype(np.float32)
-    (one,), (other,) = run(graph, images=x), run(rewritten, images=x)
-    assert np.abs(one - other).max() < 1e-3 * np.abs(one).max()
+    (each,), (other,) = run(graph, images=x), run(rewritten, images=x)
+    assert np.abs(each - other).max() < 1e-3 * np.abs(each).max()

@@ -75,14 +75,14 @@ def original(network, write=trace_network, **more):
     return TorchReference(network=network.eval(), shapes=[SHAPE], write=write, **more)
 
 
-def agree(wanted, got):
-    assert len(wanted) == len(got)
-    return all(np.allclose(a, b, atol=1e-4) for a, b in zip(wanted, got, strict=True))
+def agree(expected, got):
+    assert len(expected) == len(got)
+    return all(np.allclose(a, b, atol=1e-4) for a, b in zip(expected, got, strict=True))
 
 
-def in_ncnn(one, at, *inputs, **more):
+def in_ncnn(reference, at, *inputs, **more):
     at.mkdir(exist_ok=True)
-    one.lower(at, half=False, **more)
+    reference.lower(at, half=False, **more)
     return list(run_net(load_net(at), *inputs).values())
 
 
@@ -91,13 +91,13 @@ def in_ncnn(one, at, *inputs, **more):
 
 @pytest.mark.parametrize("way", ["trace", "onnx"])
 def test_each_route_computes_the_same(tmp_path, values, way):
-    one = original(Joined(), ROUTE_WRITERS[way])
-    assert agree(one.run(values), in_ncnn(one, tmp_path, values))
+    single = original(Joined(), ROUTE_WRITERS[way])
+    assert agree(single.run(values), in_ncnn(single, tmp_path, values))
 
 
 def test_scripting_computes_the_same(tmp_path, values):
-    one = original(Joined().first, script_network)
-    assert agree(one.run(values), in_ncnn(one, tmp_path, values))
+    single = original(Joined().first, script_network)
+    assert agree(single.run(values), in_ncnn(single, tmp_path, values))
 
 
 def test_a_branch_on_the_input_is_not_scripted_into_a_constant(tmp_path, values):
@@ -105,18 +105,18 @@ def test_a_branch_on_the_input_is_not_scripted_into_a_constant(tmp_path, values)
     with pytest.raises(ConversionFailed, match="nothing reads the input in0") as caught:
         original(Branching(), script_network).lower(tmp_path, half=False)
     assert "route trace" in caught.value.remedy
-    one = original(Branching(), trace_network)
-    assert agree(one.run(values), in_ncnn(one, tmp_path, values))
+    single = original(Branching(), trace_network)
+    assert agree(single.run(values), in_ncnn(single, tmp_path, values))
 
 
 def test_kept_ir_becomes_the_same_net_again(tmp_path, values):
     """What pnnx wrote is put together again and goes through pnnx once more."""
-    one = original(Joined())
-    wanted = in_ncnn(one, tmp_path / "first", values)
+    single = original(Joined())
+    expected = in_ncnn(single, tmp_path / "first", values)
     network = build_ir(tmp_path / "first")
     again = original(network)
-    assert agree(one.run(values), again.run(values))
-    assert agree(wanted, in_ncnn(again, tmp_path / "second", values))
+    assert agree(single.run(values), again.run(values))
+    assert agree(expected, in_ncnn(again, tmp_path / "second", values))
     first, second = (read_layers(tmp_path / place) for place in ("first", "second"))
     assert [layer.type for layer in first] == [layer.type for layer in second]
 
@@ -153,12 +153,12 @@ def test_a_second_size_is_taken_where_it_is_asked_for(tmp_path):
             y = self.conv(x)
             return y.reshape(y.size(0), y.size(1), y.size(2) * y.size(3)).transpose(1, 2)
 
-    one = original(Flat(), others=[(3, 24, 32)])
-    one.lower(tmp_path, half=False)
+    single = original(Flat(), others=[(3, 24, 32)])
+    single.lower(tmp_path, half=False)
     net = load_net(tmp_path)
     for shape in (SHAPE, (3, 24, 32)):
         x = np.random.default_rng(6).standard_normal(shape).astype(np.float32)
-        assert agree(one.run(x), list(run_net(net, x).values()))
+        assert agree(single.run(x), list(run_net(net, x).values()))
 
 
 def test_files_are_called_after_the_net(tmp_path):
@@ -167,18 +167,18 @@ def test_files_are_called_after_the_net(tmp_path):
 
 
 def test_two_nets_share_a_folder(tmp_path, values):
-    one, other = original(nn.Conv2d(3, 4, 3)), original(nn.Conv2d(3, 5, 3), stem="head")
-    for net in (one, other):
+    single, other = original(nn.Conv2d(3, 4, 3)), original(nn.Conv2d(3, 5, 3), stem="head")
+    for net in (single, other):
         net.lower(tmp_path, half=False)
-    for net, stem in ((one, "model"), (other, "head")):
+    for net, stem in ((single, "model"), (other, "head")):
         assert agree(net.run(values), list(run_net(load_net(tmp_path, stem), values).values()))
 
 
 def test_halves_are_stored_as_such(tmp_path):
-    one = original(nn.Conv2d(3, 64, 3))
+    single = original(nn.Conv2d(3, 64, 3))
     sizes = []
     for half in (False, True):
-        one.lower(tmp_path, half=half)
+        single.lower(tmp_path, half=half)
         sizes.append((tmp_path / BIN_FILE).stat().st_size)
     assert sizes[1] < 0.6 * sizes[0]
 
@@ -187,8 +187,8 @@ def test_halves_are_stored_as_such(tmp_path):
 
 
 def test_params_and_multiplications():
-    told = original(nn.Sequential(nn.Conv2d(3, 8, 3), nn.Conv2d(8, 4, 1, bias=False))).size()
-    assert told == {"params": 3 * 8 * 9 + 8 + 32, "macs": (3 * 8 * 9 + 32) * 14 * 14}
+    result = original(nn.Sequential(nn.Conv2d(3, 8, 3), nn.Conv2d(8, 4, 1, bias=False))).size()
+    assert result == {"params": 3 * 8 * 9 + 8 + 32, "macs": (3 * 8 * 9 + 32) * 14 * 14}
 
 
 def test_every_operation_is_seen_with_its_module(values):
@@ -220,11 +220,11 @@ def test_a_torchscript_file(tmp_path, values, make):
     network = Joined().first.eval()
     make(network).save(str(tmp_path / "net.pt"))
     program = SandboxedProgram(tmp_path / "net.pt")
-    one = ScriptReference(program=program, shapes=[SHAPE], write=save_script)
+    reference = ScriptReference(program=program, shapes=[SHAPE], write=save_script)
     with torch.no_grad():
-        (wanted,) = network(torch.from_numpy(values)[None])
-    assert agree([wanted.numpy()], one.run(values))
-    assert agree(one.run(values), in_ncnn(one, tmp_path / "made", values))
+        (expected,) = network(torch.from_numpy(values)[None])
+    assert agree([expected.numpy()], reference.run(values))
+    assert agree(reference.run(values), in_ncnn(reference, tmp_path / "made", values))
 
 
 @pytest.mark.parametrize("content", [b"", b"nonsense", b"PK\x03\x04 cut"])
@@ -262,30 +262,30 @@ def saved(tmp_path, shape=(1, *SHAPE)):
         [helper.make_tensor_value_info("y", TensorProto.FLOAT, list("abcd"))],
         weights,
     )
-    made = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8)
-    onnx.save_model(made, tmp_path / "net.onnx")
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8)
+    onnx.save_model(model, tmp_path / "net.onnx")
     return tmp_path / "net.onnx"
 
 
 def test_an_onnx_file_is_cut_and_computes_the_same(tmp_path, values):
-    one = load_onnx(saved(tmp_path), [SHAPE], cut=["raw", "y"])
-    raw, y = one.run(values)
+    each = load_onnx(saved(tmp_path), [SHAPE], cut=["raw", "y"])
+    raw, y = each.run(values)
     assert np.allclose(y, 1 / (1 + np.exp(-np.maximum(raw, 0))), atol=1e-6)
-    assert agree([raw, y], in_ncnn(one, tmp_path / "made", values))
+    assert agree([raw, y], in_ncnn(each, tmp_path / "made", values))
 
 
 def test_its_tensors_have_the_files_names(tmp_path, values):
-    one = load_onnx(saved(tmp_path), [SHAPE])
-    told = dict(one.tensors(values))
-    assert list(told) == ["raw", "open", "y"]
-    assert np.array_equal(told["open"], np.maximum(told["raw"], 0))
+    each = load_onnx(saved(tmp_path), [SHAPE])
+    result = dict(each.tensors(values))
+    assert list(result) == ["raw", "open", "y"]
+    assert np.array_equal(result["open"], np.maximum(result["raw"], 0))
 
 
 def test_an_onnx_file_by_its_kept_ir(tmp_path, values):
-    one = load_onnx(saved(tmp_path), [SHAPE])
-    wanted = in_ncnn(one, tmp_path / "first", values)
+    each = load_onnx(saved(tmp_path), [SHAPE])
+    expected = in_ncnn(each, tmp_path / "first", values)
     network = build_ir(tmp_path / "first")
-    assert agree(wanted, original(network).run(values))
+    assert agree(expected, original(network).run(values))
 
 
 def test_an_input_the_onnx_file_does_not_take(tmp_path):
@@ -294,23 +294,23 @@ def test_an_input_the_onnx_file_does_not_take(tmp_path):
 
 
 def test_onnx_of_another_size(tmp_path):
-    one = load_onnx(saved(tmp_path, ("n", 3, "h", "w")), [SHAPE], others=[(3, 24, 40)])
-    one.lower(tmp_path, half=False)
+    each = load_onnx(saved(tmp_path, ("n", 3, "h", "w")), [SHAPE], others=[(3, 24, 40)])
+    each.lower(tmp_path, half=False)
     net = load_net(tmp_path)
     for shape in (SHAPE, (3, 24, 40)):
         x = np.random.default_rng(9).standard_normal(shape).astype(np.float32)
-        assert agree(one.run(x), list(run_net(net, x).values()))
+        assert agree(each.run(x), list(run_net(net, x).values()))
 
 
 # -- ready pairs -------------------------------------------------------------------------------
 
 
 def test_a_ready_pair_is_copied_and_run(tmp_path, values):
-    one = original(Joined())
-    one.lower(tmp_path, half=False)
+    single = original(Joined())
+    single.lower(tmp_path, half=False)
     pair = NcnnReference(param=tmp_path / PARAM_FILE, bin=tmp_path / BIN_FILE)
     assert not pair.is_program
-    assert agree(one.run(values), in_ncnn(pair, tmp_path / "copy", values))
+    assert agree(single.run(values), in_ncnn(pair, tmp_path / "copy", values))
 
 
 def test_a_pair_whose_bin_is_cut(tmp_path, values):

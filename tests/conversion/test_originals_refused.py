@@ -15,9 +15,9 @@ pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 
 def run(network):
     program = torch.jit.script(network.eval())
-    one = TorchReference(network=program, shapes=[SHAPE], write=save_script)
+    reference = TorchReference(network=program, shapes=[SHAPE], write=save_script)
     with torch.no_grad():
-        one.run(np.zeros(SHAPE, np.float32))
+        reference.run(np.zeros(SHAPE, np.float32))
 
 
 class Refusing(nn.Module):
@@ -35,8 +35,8 @@ class Sized(nn.Module):
         self.last = nn.Linear(3 * 8 * 8, 2)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        made: torch.Tensor = self.last(x.flatten(1))
-        return made
+        result: torch.Tensor = self.last(x.flatten(1))
+        return result
 
 
 @pytest.mark.parametrize("network", [Refusing(), Sized()])

@@ -31,12 +31,12 @@ def figures(**changes):
     return OutputFigures(**(good | changes))
 
 
-def proved(fp32=None, fp16=None, found=None):
-    told = {
+def proved(fp32=None, fp16=None, agreements=None):
+    result = {
         "fp32": {"noise": {"out0": fp32 or figures()}},
         "fp16": {"noise": {"out0": fp16 or figures()}},
     }
-    return ProofResult(figures=told, predictions=found or {})
+    return ProofResult(figures=result, predictions=agreements or {})
 
 
 def problems(name, **said):
@@ -48,7 +48,7 @@ def test_good_figures_pass():
 
 
 @pytest.mark.parametrize(
-    ("way", "changes", "told"),
+    ("way", "changes", "message"),
     [
         ("fp32", {"cosine": 0.99989}, "0.9999"),
         ("fp16", {"cosine": 0.9989}, "0.999"),
@@ -57,9 +57,9 @@ def test_good_figures_pass():
         ("fp16", {"max_abs": None, "cosine": 0.0}, "finite"),
     ],
 )
-def test_bad_figures_are_named(way, changes, told):
+def test_bad_figures_are_named(way, changes, message):
     (line,) = problems("resnet18", **{way: figures(**changes)})
-    for word in (way, "noise", "out0", told):
+    for word in (way, "noise", "out0", message):
         assert word in line
 
 
@@ -68,10 +68,12 @@ def test_another_top_is_allowed_in_fp16():
 
 
 def test_kinds_of_input():
-    made = make_net_inputs(load_model("resnet18"), [])
-    assert set(made) == {"drawn", "noise", "strided"}
-    assert all(x.shape == (3, 224, 224) and x.dtype == np.float32 for k in made.values() for x in k)
-    assert not made["strided"][0].flags.c_contiguous
+    loaded = make_net_inputs(load_model("resnet18"), [])
+    assert set(loaded) == {"drawn", "noise", "strided"}
+    assert all(
+        x.shape == (3, 224, 224) and x.dtype == np.float32 for k in loaded.values() for x in k
+    )
+    assert not loaded["strided"][0].flags.c_contiguous
 
 
 @pytest.fixture(params=["made here", "real"])
@@ -126,9 +128,9 @@ def test_strided_input_is_the_same_to_ncnn_and_to_torch(tmp_path):
     assert not strided.flags.c_contiguous
     net = load_net(tmp_path)
     with torch.no_grad():
-        (wanted,) = original.run(strided)
-    assert np.allclose(run_net(net, strided)["out0"], wanted, atol=1e-5)
-    assert np.allclose(run_net(net, np.ascontiguousarray(strided))["out0"], wanted, atol=1e-5)
+        (expected,) = original.run(strided)
+    assert np.allclose(run_net(net, strided)["out0"], expected, atol=1e-5)
+    assert np.allclose(run_net(net, np.ascontiguousarray(strided))["out0"], expected, atol=1e-5)
 
 
 def test_fp16_is_imitated_by_rounding(tmp_path):
@@ -181,7 +183,7 @@ def alike(**changes):
 
 
 @pytest.mark.parametrize(
-    ("way", "changes", "told"),
+    ("way", "changes", "message"),
     [
         ("fp32", {"iou": 0.94}, "box IoU"),
         ("fp32", {"score": 0.03}, "score differs"),
@@ -192,22 +194,22 @@ def alike(**changes):
         ("fp16", {"actual": 6, "unmatched_score": 0.5}, "6 found"),
     ],
 )
-def test_objects_that_differ_are_named(way, changes, told):
-    (line,) = problems("nanodet", **{way: figures()}, found={way: alike(**changes)})
+def test_objects_that_differ_are_named(way, changes, message):
+    (line,) = problems("nanodet", **{way: figures()}, agreements={way: alike(**changes)})
     assert line.startswith(f"{way}, pictures, what is found")
-    assert told in line
+    assert message in line
 
 
 def test_in_halves_another_box_of_the_object_may_win():
-    found = {"fp16": alike(iou=0.6, mask_iou=0.6, score=0.04)}
-    assert problems("nanodet", found=found) == []
+    result = {"fp16": alike(iou=0.6, mask_iou=0.6, score=0.04)}
+    assert problems("nanodet", agreements=result) == []
 
 
 def test_an_object_at_the_threshold_may_be_told_by_one_only():
     head = load_model("nanodet").head
     assert isinstance(head, Nanodet)
-    found = {"fp32": alike(actual=4, matched=4, unmatched_score=head.score + 0.01)}
-    assert problems("nanodet", found=found) == []
+    result = {"fp32": alike(actual=4, matched=4, unmatched_score=head.score + 0.01)}
+    assert problems("nanodet", agreements=result) == []
 
 
 def test_the_largest_value_of_a_map_is_no_top_1():
@@ -251,8 +253,8 @@ def test_a_few_are_all_pictures_and_one_of_each_other_kind(tmp_path):
     import torch
 
     convolution(tmp_path)
-    one = (random_tensor(SHAPE),)
-    fed: dict[str, InputsByKind] = {"model": {"pictures": [one] * 3, "noise": [one] * 2}}
+    single = (random_tensor(SHAPE),)
+    fed: dict[str, InputsByKind] = {"model": {"pictures": [single] * 3, "noise": [single] * 2}}
     original = saying(torch.zeros(1, 4, 6, 6))
     few = make_case(load_model("resnet18"), {"model": original}, fed).few()
     for of_kind in (few.fed["model"], few.expected["model"]):
@@ -262,8 +264,8 @@ def test_a_few_are_all_pictures_and_one_of_each_other_kind(tmp_path):
 def test_a_second_size_is_fed_too():
     read = load_model("nanotrack")
     fed = make_inputs(read, {}, [])["model"]
-    assert [one.shape for (one,) in fed["noise"]] == [(3, 255, 255)] * 2
-    assert [one.shape for (one,) in fed["dynamic"]] == [(3, 127, 127)] * 2
+    assert [each.shape for (each,) in fed["noise"]] == [(3, 255, 255)] * 2
+    assert [each.shape for (each,) in fed["dynamic"]] == [(3, 127, 127)] * 2
 
 
 def saying(*outputs):
@@ -275,8 +277,8 @@ def saying(*outputs):
 
 def prove(original, at):
     fed: dict[str, InputsByKind] = {"model": {"noise": [(random_tensor(SHAPE),)]}}
-    asked = make_case(load_model("resnet18"), {"model": original}, fed)
-    return prove_nets(asked, {"model": original}, {"model": pair(at)})
+    case = make_case(load_model("resnet18"), {"model": original}, fed)
+    return prove_nets(case, {"model": original}, {"model": pair(at)})
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf])
@@ -292,6 +294,6 @@ def test_another_number_of_outputs(tmp_path):
     import torch
 
     convolution(tmp_path)
-    one = torch.zeros(1, 4, 6, 6)
+    single = torch.zeros(1, 4, 6, 6)
     with pytest.raises(ConversionFailed, match="1 outputs, the original 2"):
-        prove(saying(one, one), tmp_path)
+        prove(saying(single, single), tmp_path)

@@ -41,9 +41,9 @@ def problem(*pairs, way="fp32"):
 def test_one_number_is_judged_by_its_difference():
     """Its cosine is 1 whatever it is."""
     assert problem(([0.5], [0.5001]), ([0.9], [0.9])) == ""
-    told = problem(([0.5], [0.9]), ([0.9], [0.9]))
-    assert "differs by 44.44% of its largest value" in told
-    assert "a single number: a cosine means nothing" in told
+    result = problem(([0.5], [0.9]), ([0.9], [0.9]))
+    assert "differs by 44.44% of its largest value" in result
+    assert "a single number: a cosine means nothing" in result
 
 
 def test_small_numbers_count_beside_large_ones():
@@ -66,23 +66,25 @@ def test_the_table_gives_no_cosine_where_it_says_nothing():
     assert worst(([0.5, 1], [0.5, 1])).cells[1] == "1.00000000"
 
 
-def found(*inputs):
+def find(*inputs):
     """What is said of the outputs of a net for several inputs."""
-    expected = {"model": {"noise": [[np.array(one) for one in outputs] for outputs in inputs]}}
+    expected = {
+        "model": {"noise": [[np.array(output) for output in outputs] for outputs in inputs]}
+    }
     about = worst_difference([compare_outputs([1], [1])])
     named = {"fp32": {"noise": {f"out{i}": about for i in range(len(inputs[0]))}}}
-    asked: Any = SimpleNamespace(expected=expected)
-    return constant_outputs(asked, named)
+    namespace: Any = SimpleNamespace(expected=expected)
+    return constant_outputs(namespace, named)
 
 
 def test_what_is_always_the_same_is_told():
-    assert found([[1, 2], [3]], [[1, 2], [4]]) == {"out0": CONSTANT_NOTE}
-    assert found([[1, 2]], [[1, 2.1]]) == {}
-    assert found([[0, 0]], [[0, 0]]) == {"out0": CONSTANT_NOTE}
+    assert find([[1, 2], [3]], [[1, 2], [4]]) == {"out0": CONSTANT_NOTE}
+    assert find([[1, 2]], [[1, 2.1]]) == {}
+    assert find([[0, 0]], [[0, 0]]) == {"out0": CONSTANT_NOTE}
 
 
 def test_one_input_alone_tells_nothing():
-    assert found([[1, 2]]) == {}
+    assert find([[1, 2]]) == {}
 
 
 @pytest.fixture
@@ -93,7 +95,7 @@ def models(tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
 
 
-def made(file, labels):
+def make(file, labels):
     names = file.parent / "names.txt"
     names.write_text("".join(f"{name}\n" for name in labels))
     apply_addition(plan_addition(OwnModelOptions(file=file, name="mine", labels=str(names))))
@@ -101,21 +103,21 @@ def made(file, labels):
 
 
 def test_a_net_of_one_logit(tmp_path, models):
-    one = made(classifier(tmp_path / "net.onnx", heads={"logit": 1}), ["dark", "bright"])
+    single = make(classifier(tmp_path / "net.onnx", heads={"logit": 1}), ["dark", "bright"])
     assert load_model("mine").activation == "sigmoid"
-    assert one.empty == {}
-    assert "output out0 is a single number: its difference was judged" in list_notes(one)
-    assert describe_state(one) == "converted and proved"
-    assert {row[5] for row in proof_rows(one)} == {"n/a"}
+    assert single.empty == {}
+    assert "output out0 is a single number: its difference was judged" in list_notes(single)
+    assert describe_state(single) == "converted and proved"
+    assert {row[5] for row in proof_rows(single)} == {"n/a"}
 
 
 def test_a_net_that_always_says_the_same(tmp_path, models):
     """The softmax of one value is 1."""
     file = classifier(tmp_path / "net.onnx", heads={"p": 1}, ending="softmax", notes=ultralytics())
-    one = made(file, ["dark", "bright"])
-    assert one.empty == {"out0": CONSTANT_NOTE}
-    assert describe_state(one).startswith("converted, NOT PROVED: out0: the original gives")
-    assert any("proves nothing" in note for note in list_notes(one))
+    single = make(file, ["dark", "bright"])
+    assert single.empty == {"out0": CONSTANT_NOTE}
+    assert describe_state(single).startswith("converted, NOT PROVED: out0: the original gives")
+    assert any("proves nothing" in note for note in list_notes(single))
 
 
 def proven(**more):
@@ -223,11 +225,11 @@ def checked(tmp_path, monkeypatch):
         outputs = {"out0": [len(reference)]}
         info = {"seed": 1, "span": [-1, 1], "outputs": outputs}
         manifest = synthetic_results.manifest(reference=info, **more)
-        known = Conversion(
+        conversion = Conversion(
             model=load_model("resnet18"), key="k", folder=tmp_path, manifest=manifest, fresh=False
         )
         record: Any = SimpleNamespace(id="r")
-        return check_outputs(record, known)
+        return check_outputs(record, conversion)
 
     return of
 

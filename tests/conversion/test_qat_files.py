@@ -30,12 +30,12 @@ SHAPE = (1, 12, 12)
 @pytest.fixture(scope="module")
 def network() -> nn.Module:
     torch.manual_seed(4)
-    made = build_network("small_cnn/w8-d1-k3", 3)
-    for module in made.modules():
+    result = build_network("small_cnn/w8-d1-k3", 3)
+    for module in result.modules():
         if isinstance(module, nn.BatchNorm2d):
             module.weight.data.uniform_(0.5, 2)
             module.bias.data.uniform_(-0.3, 1)
-    return made
+    return result
 
 
 @pytest.fixture(scope="module")

@@ -36,8 +36,8 @@ def by_route(base, tmp_path_factory):
 
 
 def test_each_route_has_a_conversion_of_its_own(by_route):
-    assert len({made.key for made in by_route.values()}) == 4
-    assert {route: made.manifest.route for route, made in by_route.items()} == {
+    assert len({result.key for result in by_route.values()}) == 4
+    assert {route: result.manifest.route for route, result in by_route.items()} == {
         route: route for route in by_route
     }
 
@@ -45,22 +45,24 @@ def test_each_route_has_a_conversion_of_its_own(by_route):
 @pytest.mark.parametrize("route", ["script", "onnx", "pnnx"])
 def test_all_compute_the_same(by_route, route):
     x = random_tensor((3, 64, 64), 40)
-    wanted, got = (run_net(load_net(by_route[one].folder), x)["out0"] for one in ("trace", route))
-    assert np.allclose(wanted, got, atol=1e-4)
+    expected, got = (
+        run_net(load_net(by_route[each].folder), x)["out0"] for each in ("trace", route)
+    )
+    assert np.allclose(expected, got, atol=1e-4)
 
 
 @pytest.mark.parametrize("route", ["script", "onnx", "pnnx"])
 def test_the_proof_is_against_the_network_itself(by_route, route):
-    made = by_route[route]
-    assert made.manifest.original == "torch"
-    assert made.manifest.params == by_route["trace"].manifest.params
-    assert not made.failed
+    result = by_route[route]
+    assert result.manifest.original == "torch"
+    assert result.manifest.params == by_route["trace"].manifest.params
+    assert not result.failed
 
 
 def test_every_route_keeps_its_ir(by_route):
-    for made in by_route.values():
-        assert (made.folder / "model.pnnx.param").is_file()
-        assert (made.folder / "model.pnnx.bin").is_file()
+    for result in by_route.values():
+        assert (result.folder / "model.pnnx.param").is_file()
+        assert (result.folder / "model.pnnx.bin").is_file()
 
 
 def test_the_deprecated_route_says_so_and_how_it_differs(by_route):
@@ -119,9 +121,9 @@ def test_a_tracker_is_two_nets_in_one_folder(tracker):
 def test_its_backbone_takes_template_and_search(tracker):
     backbone, head = (load_net(tracker.folder, stem) for stem in tracker.stems)
     features = [run_net(backbone, random_tensor((3, side, side)))["out0"] for side in (127, 255)]
-    assert [one.shape for one in features] == [(96, 8, 8), (96, 16, 16)]
-    found = run_net(head, *features)
-    assert {name: one.shape for name, one in found.items()} == {
+    assert [feature.shape for feature in features] == [(96, 8, 8), (96, 16, 16)]
+    net = run_net(head, *features)
+    assert {name: each.shape for name, each in net.items()} == {
         "out0": (2, 15, 15),
         "out1": (4, 15, 15),
     }
@@ -153,7 +155,7 @@ def test_a_trackers_work_is_that_of_a_frame(tracker):
     backbone = count_operations(tracker.folder, [random_tensor((3, 255, 255))])
     features = [np.zeros((96, side, side), np.float32) for side in (8, 16)]
     head = count_operations(tracker.folder, features, "head")
-    told = tracker.manifest
-    assert told.params == backbone.params + head.params
-    assert told.macs == backbone.macs + head.macs
-    assert told.params == pytest.approx(541_000, rel=0.01)
+    manifest = tracker.manifest
+    assert manifest.params == backbone.params + head.params
+    assert manifest.macs == backbone.macs + head.macs
+    assert manifest.params == pytest.approx(541_000, rel=0.01)

@@ -40,7 +40,7 @@ def attempt(
     (tmp_path / "secret").write_text("secret")
 
     def run(*attempts: str) -> list[str]:
-        code = PROLOGUE + "\n".join(f"attempt(lambda: {one})" for one in attempts)
+        code = PROLOGUE + "\n".join(f"attempt(lambda: {each})" for each in attempts)
         process = start_program(
             [sys.executable, "-I", "-c", code, str(tmp_path / "scratch"), str(tmp_path / "secret")],
             read=[],

@@ -43,8 +43,8 @@ class Writes(Plain):
 
 class Reads(Writes):
     def forward(self, x):
-        told = torch.from_file(self.path, shared=False, size=6, dtype=torch.uint8)
-        return self.conv(x) + told.to(torch.float32).sum()
+        result = torch.from_file(self.path, shared=False, size=6, dtype=torch.uint8)
+        return self.conv(x) + result.to(torch.float32).sum()
 
 
 class Saves(Writes):
@@ -120,17 +120,19 @@ def runs(file):
 @pytest.mark.usefixtures("each_sandbox")
 def test_an_honest_program_computes_what_it_does_without(save, tmp_path):
     network = Plain()
-    one = SandboxedProgram(save(network))
+    program = SandboxedProgram(save(network))
     with torch.no_grad():
-        wanted = network(torch.from_numpy(inputs())[None])[0].numpy()
-    np.testing.assert_array_equal(one.run(inputs())[0], wanted)
-    assert any(np.array_equal(value, wanted[None]) for _, value in one.tensors(inputs()))
-    assert one.count([SHAPE]) == {"params": 3 * 4 * 9 + 4, "macs": 3 * 4 * 9 * 6 * 6}
-    assert one.describe().named == ["conv"]
-    assert one.shapes(["conv"], SHAPE) == {"conv": (1, 4, 6, 6)}
-    made = ScriptReference(program=one, shapes=[SHAPE], write=save_script)
+        expected = network(torch.from_numpy(inputs())[None])[0].numpy()
+    np.testing.assert_array_equal(program.run(inputs())[0], expected)
+    assert any(np.array_equal(value, expected[None]) for _, value in program.tensors(inputs()))
+    assert program.count([SHAPE]) == {"params": 3 * 4 * 9 + 4, "macs": 3 * 4 * 9 * 6 * 6}
+    assert program.describe().named == ["conv"]
+    assert program.shapes(["conv"], SHAPE) == {"conv": (1, 4, 6, 6)}
+    reference = ScriptReference(program=program, shapes=[SHAPE], write=save_script)
     (tmp_path / "made").mkdir()
-    assert [layer.type for layer in made.lower(tmp_path / "made", half=False)][-1] == "Convolution"
+    assert [layer.type for layer in reference.lower(tmp_path / "made", half=False)][
+        -1
+    ] == "Convolution"
 
 
 @pytest.mark.usefixtures("each_sandbox")
@@ -163,21 +165,23 @@ def test_neither_when_it_is_loaded(save, secret):
 
 @pytest.mark.parametrize("network", [Writes, Saves])
 def test_neither_when_pnnx_reads_it(save, secret, tmp_path, network):
-    one = SandboxedProgram(save(network(str(secret))))
-    made = ScriptReference(program=one, shapes=[SHAPE], write=save_script, chosen=[save_script])
+    program = SandboxedProgram(save(network(str(secret))))
+    reference = ScriptReference(
+        program=program, shapes=[SHAPE], write=save_script, chosen=[save_script]
+    )
     with pytest.raises(ConversionFailed):
-        made.lower(tmp_path, half=False)
+        reference.lower(tmp_path, half=False)
     assert secret.read_text() == "secret"
 
 
 def test_an_endless_one_is_ended(save, monkeypatch):
-    one = SandboxedProgram(save(Endless()))
+    program = SandboxedProgram(save(Endless()))
     monkeypatch.setattr(script_program, "TIME_LIMIT_S", 1.0)
     with pytest.raises(ConversionFailed, match=r"net\.pt did not answer within 1 s"):
-        one.run(inputs())
-    assert one._process.popen.returncode is not None
+        program.run(inputs())
+    assert program._process.popen.returncode is not None
     with pytest.raises(ConversionFailed, match="ended the process"):
-        one.run(inputs())
+        program.run(inputs())
 
 
 def test_one_that_wants_all_memory_is_one_error(save):
@@ -187,10 +191,10 @@ def test_one_that_wants_all_memory_is_one_error(save):
 
 
 def test_its_process_ends_with_it(save):
-    one = SandboxedProgram(save(Plain()))
-    popen = one._process.popen
+    program = SandboxedProgram(save(Plain()))
+    popen = program._process.popen
     assert popen.poll() is None
-    del one
+    del program
     assert popen.poll() is not None
 
 

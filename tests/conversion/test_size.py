@@ -19,25 +19,25 @@ from piyard.models.networks import build_network, inference
 def both(network, shape, at: Path):
     """What torch counts, and what ncnn's graph says."""
     with inference():
-        one = TorchReference(network=network.eval(), shapes=[shape], write=trace_network)
-        one.lower(at, half=False)
+        reference = TorchReference(network=network.eval(), shapes=[shape], write=trace_network)
+        reference.lower(at, half=False)
         counted = count_operations(at, [np.zeros(shape, np.float32)])
-        return one.size(), msgspec.structs.asdict(counted)
+        return reference.size(), msgspec.structs.asdict(counted)
 
 
 @pytest.mark.parametrize(
     "name", ["squeezenet1_1", "resnet18", "mobilenet_v2", "shufflenet_v2_x1_0"]
 )
 def test_multiplications_are_torchs(tmp_path, name):
-    told, counted = both(build_network(name, 1000), (3, 96, 96), tmp_path)
-    assert counted["macs"] == told["macs"]
-    assert counted["params"] == pytest.approx(told["params"], rel=0.01)
-    assert counted["params"] <= told["params"]
+    result, counted = both(build_network(name, 1000), (3, 96, 96), tmp_path)
+    assert counted["macs"] == result["macs"]
+    assert counted["params"] == pytest.approx(result["params"], rel=0.01)
+    assert counted["params"] <= result["params"]
 
 
 def test_parameters_are_torchs_where_nothing_is_folded(tmp_path):
-    told, counted = both(build_network("squeezenet1_1", 10), (3, 64, 64), tmp_path)
-    assert counted == told
+    result, counted = both(build_network("squeezenet1_1", 10), (3, 64, 64), tmp_path)
+    assert counted == result
 
 
 class Attention(nn.Module):
@@ -64,8 +64,8 @@ class Attention(nn.Module):
     ids=["prelu", "transposed", "linear", "linear of rows", "matrices"],
 )
 def test_each_kind_of_layer(tmp_path, network):
-    told, counted = both(network, (3, 8, 8), tmp_path)
-    assert counted == told
+    result, counted = both(network, (3, 8, 8), tmp_path)
+    assert counted == result
     assert counted["macs"] > 0
 
 

@@ -54,5 +54,5 @@ def test_seeded_weights_fit_pictures_of_any_channels(channels: int) -> None:
 
 
 def test_model_add_knows_how_its_pictures_are_prepared() -> None:
-    found = network_defaults("small_cnn")
-    assert (found.size, found.preprocess and found.preprocess["order"]) == ("1,28,28", "gray")
+    result = network_defaults("small_cnn")
+    assert (result.size, result.preprocess and result.preprocess["order"]) == ("1,28,28", "gray")

@@ -72,28 +72,28 @@ def trial(tmp_path):
         for module in network.modules():
             if isinstance(module, nn.Conv2d):
                 module.reset_parameters()
-        one = TorchReference(network=network.eval(), shapes=[SHAPE], write=trace_network)
+        reference = TorchReference(network=network.eval(), shapes=[SHAPE], write=trace_network)
         places = [tmp_path / "full", tmp_path / "half"]
         with inference():
             for place, half in zip(places, (False, True), strict=True):
                 place.mkdir()
-                one.lower(place, half=half)
+                reference.lower(place, half=half)
             x = random_tensor(SHAPE)
-            return load_net_pair(*places), x, one.run(x)[0], places[0], one
+            return load_net_pair(*places), x, reference.run(x)[0], places[0], reference
 
     return make
 
 
-def close(nets, x, wanted):
+def close(nets, x, expected):
     def well(spared):
-        return bool(relative_distance(wanted, nets.run_fp16(x, keep_fp32=spared)["out0"]) < 0.01)
+        return bool(relative_distance(expected, nets.run_fp16(x, keep_fp32=spared)["out0"]) < 0.01)
 
     return well
 
 
 def test_an_overflow_is_spared_with_what_reads_it(trial):
-    nets, x, wanted, full, _ = trial(Overflowing())
-    well = close(nets, x, wanted)
+    nets, x, expected, full, _ = trial(Overflowing())
+    well = close(nets, x, expected)
     assert not np.isfinite(nets.run_fp16(x)["out0"]).all()
     spared = fewest_layers(layers_by_loss(nets, [x]), well, SearchLimit())
     assert well(spared)
@@ -107,8 +107,8 @@ def test_an_overflow_is_spared_with_what_reads_it(trial):
 
 
 def test_no_layer_too_few_would_do(trial):
-    nets, x, wanted, _, _ = trial(Overflowing())
-    well = close(nets, x, wanted)
+    nets, x, expected, _, _ = trial(Overflowing())
+    well = close(nets, x, expected)
     spared = fewest_layers(layers_by_loss(nets, [x]), well, SearchLimit())
     order = layers_by_loss(nets, [x])
     assert spared == set(order[: len(spared)])
@@ -117,10 +117,10 @@ def test_no_layer_too_few_would_do(trial):
 
 def test_what_is_found_counts_too(trial, monkeypatch):
     """Raw outputs may be alike enough, and what they mean in a picture not."""
-    nets, x, wanted, full, one = trial(Plain())
+    nets, x, target_values, full, single = trial(Plain())
     worst = layers_by_loss(nets, [x])[0]
     with_and_without = [
-        relative_distance(wanted, nets.run_fp16(x, keep_fp32=spared)["out0"])
+        relative_distance(target_values, nets.run_fp16(x, keep_fp32=spared)["out0"])
         for spared in (set(), {worst})
     ]
     bearable = sum(with_and_without) / 2
@@ -133,9 +133,9 @@ def test_what_is_found_counts_too(trial, monkeypatch):
     nanodet = load_model("nanodet")
     fed: dict[str, InputsByKind] = {"model": {"pictures": [(x,)], "noise": [(x,)]}}
     with inference():
-        asked = make_case(nanodet, {"model": one}, fed, [Path("a picture")])
+        request = make_case(nanodet, {"model": single}, fed, [Path("a picture")])
         case = ProofTrial(
-            case=asked, originals={"model": one}, full=full, half=full.parent / "half"
+            case=request, originals={"model": single}, full=full, half=full.parent / "half"
         )
         before, spared, after = case.prove(), _mask_layers(case, SearchLimit()), case.prove()
     assert before.figures["fp16"]["pictures"]["out0"].cosine > 0.9999
@@ -190,7 +190,9 @@ def test_the_first_layer_that_overflows_is_named(trial):
     nets, x, _, _, _ = trial(Overflowing())
     layer = first_diverging_fp16(nets, x, alike=0.05)
     every = nets.all_blobs_fp16(x)
-    makers = [one for one in nets.layers if not all(np.isfinite(every[t]).all() for t in one.tops)]
+    makers = [
+        each for each in nets.layers if not all(np.isfinite(every[t]).all() for t in each.tops)
+    ]
     assert layer == makers[0]
 
 
@@ -202,7 +204,7 @@ def test_halves_that_do_no_harm_name_nothing(trial):
 @pytest.mark.parametrize("number", [0, 1])
 def test_the_layer_with_other_weights_is_found_by_its_values(trial, number):
     """Names are not compared: ncnn's are not torch's."""
-    _, x, _, full, one = trial(Plain())
+    _, x, _, full, single = trial(Plain())
     layers = read_layers(full)
     convolution = [layer for layer in layers if layer.type == "Convolution"][number]
     file = full / "model.ncnn.bin"
@@ -212,12 +214,12 @@ def test_the_layer_with_other_weights_is_found_by_its_values(trial, number):
     weights[at : at + 100] *= -1
     weights.tofile(file)
     with inference():
-        found = first_diverging(load_net(full), layers, one.tensors(x), x)
-    assert found == convolution
+        loaded = first_diverging(load_net(full), layers, single.tensors(x), x)
+    assert loaded == convolution
 
 
 def test_a_right_net_has_no_layer_at_fault(trial):
-    _, x, _, full, one = trial(Plain())
+    _, x, _, full, single = trial(Plain())
     with inference():
-        found = first_diverging(load_net(full), read_layers(full), one.tensors(x), x)
-    assert found is None
+        loaded = first_diverging(load_net(full), read_layers(full), single.tensors(x), x)
+    assert loaded is None

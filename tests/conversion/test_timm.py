@@ -48,8 +48,8 @@ def test_a_name_that_timm_does_not_have(name):
 @needs_timm
 def test_a_checkpoint_is_prepared_as_timm_says(models, saved):
     file = saved({"state_dict": build_network(NAME, 5).state_dict(), "arch": "resnet10t"})
-    asked = OwnModelOptions(file=file, name="mine", network=NAME)
-    planned = plan_addition(asked)
+    options = OwnModelOptions(file=file, name="mine", network=NAME)
+    planned = plan_addition(options)
     got = yaml.safe_load(planned.written[models / "mine.yaml"])
     assert (got["network"], got["input"], got["labels"]) == (NAME, [3, 176, 176], "mine-labels")
     assert got["preprocess"]["resample"] == "bicubic"

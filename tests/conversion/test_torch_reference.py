@@ -44,9 +44,9 @@ def test_every_classifier_of_torchvision_is_checked_here():
 def test_preprocessing_is_torchvisions(name, size):
     pixels = np.random.default_rng(sum(size)).integers(0, 256, (*size[::-1], 3), np.uint8)
     picture = Image.fromarray(pixels)
-    wanted = official(name).transforms()(picture).numpy()
+    expected = official(name).transforms()(picture).numpy()
     got = prepare_picture(picture, load_model(name).preprocess, (224, 224))
-    assert np.abs(got - wanted).max() < 2e-6
+    assert np.abs(got - expected).max() < 2e-6
 
 
 def test_preprocessing_of_real_pictures_is_torchvisions(name, mirror):

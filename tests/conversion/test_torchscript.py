@@ -70,9 +70,9 @@ def names(program):
     return list(script_values(freeze_script(program)))
 
 
-@pytest.mark.parametrize("made", [traced, scripted])
-def test_values_are_called_as_in_the_original(shared, made):
-    assert names(reloaded(made(shared))) == ["stem", "tower.0", "tower.0:2", "out0", "out1"]
+@pytest.mark.parametrize("network", [traced, scripted])
+def test_values_are_called_as_in_the_original(shared, network):
+    assert names(reloaded(network(shared))) == ["stem", "tower.0", "tower.0:2", "out0", "out1"]
 
 
 def test_a_program_frozen_before_it_was_saved_has_numbers(shared):
@@ -85,18 +85,18 @@ def test_freezing_again_changes_nothing(shared):
     assert freeze_script(once) is once
 
 
-@pytest.mark.parametrize("made", [traced, scripted])
-def test_a_part_computes_what_the_whole_does(shared, made):
-    part = cut_script(reloaded(made(shared)), ["tower.0:2", "out0", "stem"])
+@pytest.mark.parametrize("network", [traced, scripted])
+def test_a_part_computes_what_the_whole_does(shared, network):
+    part = cut_script(reloaded(network(shared)), ["tower.0:2", "out0", "stem"])
     with torch.no_grad():
         stem = shared.stem(EXAMPLE)
-        wanted = [
+        expected = [
             shared.tower[0](nn.functional.max_pool2d(stem, 2)),
             shared.tower(stem).sum(1),
             stem,
         ]
-        for one, other in zip(part(EXAMPLE), wanted, strict=True):
-            torch.testing.assert_close(one, other)
+        for each, other in zip(part(EXAMPLE), expected, strict=True):
+            torch.testing.assert_close(each, other)
 
 
 def test_one_output_is_no_tuple(shared):
@@ -174,8 +174,8 @@ def noted(tmp_path, shared):
 
 
 def test_what_an_exporter_noted(noted):
-    told = {"task": "detect", "imgsz": [64, 32], "names": {"0": "cat"}}
-    assert script_notes(noted(json.dumps(told))) == told
+    result = {"task": "detect", "imgsz": [64, 32], "names": {"0": "cat"}}
+    assert script_notes(noted(json.dumps(result))) == result
 
 
 @pytest.mark.parametrize(
@@ -200,7 +200,7 @@ def test_a_file_that_is_no_archive_has_none(tmp_path, content):
 def test_an_archive_that_is_damaged_where_the_notes_are(noted):
     file = noted(json.dumps({"task": "detect"}))
     with zipfile.ZipFile(file) as archive:
-        (entry,) = [one for one in archive.infolist() if one.filename.endswith("config.txt")]
+        (entry,) = [each for each in archive.infolist() if each.filename.endswith("config.txt")]
     content = bytearray(file.read_bytes())
     at = content.index(b'"task"', entry.header_offset)
     content[at : at + 6] = b'"tusk"'

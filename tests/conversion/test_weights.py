@@ -42,9 +42,9 @@ def save(network, path):
 
 def test_own_weights_from_a_mirror(small, mirror_of):
     save(build_network("squeezenet1_1", 10), mirror_of / "own.pth")
-    made = convert_model(load_model(pinned(small, mirror_of / "own.pth")))
-    assert made.has_real_weights
-    assert made.manifest.weights.sha256 == sha256_of_file(mirror_of / "own.pth")
+    conversion = convert_model(load_model(pinned(small, mirror_of / "own.pth")))
+    assert conversion.has_real_weights
+    assert conversion.manifest.weights.sha256 == sha256_of_file(mirror_of / "own.pth")
 
 
 def test_a_module_that_asks_for_its_version_is_loaded(small, mirror_of):

@@ -33,9 +33,9 @@ def tiny():
     return dict(network.state_dict())
 
 
-def same(state, wanted):
-    assert state.keys() == wanted.keys()
-    return all(torch.equal(values, wanted[name].float()) for name, values in state.items())
+def same(state, expected):
+    assert state.keys() == expected.keys()
+    return all(torch.equal(values, expected[name].float()) for name, values in state.items())
 
 
 def momentum():
@@ -107,10 +107,10 @@ def test_pruned_weights_are_those_under_the_mask(tmp_path):
 
     layer = nn.Linear(4, 3)
     prune.random_unstructured(layer, "weight", amount=5)
-    wanted = layer.weight.detach().clone()
+    expected = layer.weight.detach().clone()
     state = read_checkpoint(saved(layer.state_dict(), tmp_path))
     assert state.keys() == {"weight", "bias"}
-    assert torch.equal(state["weight"], wanted)
+    assert torch.equal(state["weight"], expected)
 
 
 class AttributeDict(dict[str, object]):
@@ -141,9 +141,9 @@ def test_notes_of_any_class_are_no_reason_to_refuse(tiny, tmp_path):
 def test_a_whole_module_of_somebodys_own_class(tmp_path):
     """torch.save(network): its class is not needed, and not looked up."""
     network = Whole()
-    wanted = {name: values.clone() for name, values in network.state_dict().items()}
+    expected = {name: values.clone() for name, values in network.state_dict().items()}
     path = saved(network, tmp_path)
-    assert same(read_checkpoint(path), wanted)
+    assert same(read_checkpoint(path), expected)
 
 
 class Whole(nn.Module):
@@ -184,15 +184,15 @@ FOREIGN = ["ultralytics.nn.modules.conv.Conv", "ultralytics.nn.tasks.DetectionMo
 @pytest.fixture
 def foreign(monkeypatch):
     """Classes under Ultralytics' names, for writing; what reads them does without."""
-    made = {}
+    result = {}
     for name in FOREIGN:
         at, _, last = name.rpartition(".")
         for package in accumulate(at.split("."), "{}.{}".format):
             monkeypatch.setitem(sys.modules, package, types.ModuleType(package))
-        one = type(last, (nn.Module,), {"__module__": at})
-        setattr(sys.modules[at], last, one)
-        made[last] = one
-    return made
+        single = type(last, (nn.Module,), {"__module__": at})
+        setattr(sys.modules[at], last, single)
+        result[last] = single
+    return result
 
 
 def a_module(foreign):
@@ -214,20 +214,20 @@ def forget():
 @pytest.mark.parametrize("key", ["ema", "model"])
 def test_a_pickled_module_is_read_without_its_classes(foreign, key, tmp_path):
     whole = a_module(foreign)
-    wanted = {name: values.clone() for name, values in whole.state_dict().items()}
+    expected = {name: values.clone() for name, values in whole.state_dict().items()}
     path = saved({"ema": None, key: whole.half(), "epoch": -1}, tmp_path)
     forget()
     read = read_checkpoint(path)
-    assert read.keys() == wanted.keys()
+    assert read.keys() == expected.keys()
     assert "model.0.conv.weight" in read
     for name, values in read.items():
-        torch.testing.assert_close(values, wanted[name], rtol=1e-3, atol=1e-3)
+        torch.testing.assert_close(values, expected[name], rtol=1e-3, atol=1e-3)
         assert not values.requires_grad
 
 
 class Trap:
-    def __init__(self, call, *given):
-        self.call, self.given = call, given
+    def __init__(self, call, *arguments):
+        self.call, self.given = call, arguments
 
     def __reduce__(self):
         return self.call, self.given
@@ -247,7 +247,7 @@ class Trap:
         ),  # in Python 2's words
     ],
 )
-@pytest.mark.parametrize("wrap", [lambda one: one, lambda one: {"model": one}])
+@pytest.mark.parametrize("wrap", [lambda each: each, lambda each: {"model": each}])
 def test_no_code_runs(trap, named, wrap, tmp_path):
     mark = tmp_path / "sprung"
     path = saved(wrap(trap(mark)), tmp_path)
@@ -285,9 +285,9 @@ def test_a_listed_class_does_nothing_with_what_it_is_given(state, foreign, tmp_p
 
 def test_a_module_within_itself_ends(foreign, tmp_path):
     whole = a_module(foreign)
-    wanted = set(whole.state_dict())
+    expected = set(whole.state_dict())
     whole.model[0]._modules["again"] = whole
-    assert read_checkpoint(saved({"model": whole}, tmp_path)).keys() == wanted
+    assert read_checkpoint(saved({"model": whole}, tmp_path)).keys() == expected
 
 
 @pytest.mark.parametrize(
@@ -361,11 +361,11 @@ def test_looking_something_up_gives_nothing_to_call(foreign, tmp_path):
     """Ultralytics' heads for masks and poses hold a method of a listed class."""
     whole = a_module(foreign)
     foreign["Conv"].forward = lambda self, x: x
-    wanted = set(whole.state_dict())
+    expected = set(whole.state_dict())
     whole.model[0].detect = Trap(getattr, foreign["Conv"], "forward")
     path = saved({"model": whole}, tmp_path)
     forget()
-    assert read_checkpoint(path).keys() == wanted
+    assert read_checkpoint(path).keys() == expected
 
 
 def test_the_branch_of_yolo26_that_only_training_computes_is_left_out(tmp_path):

@@ -92,8 +92,8 @@ def own_model(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> str:
     config = variant(vocabulary=tokenizers.train("gpt2").get_vocab_size())
     folder = write_folder(tmp_path / "their", config, tiny_weights(config))
     (folder / "tokenizer.json").write_bytes(tokenizers.json_of("gpt2"))
-    told = {"chat_template": chat_templates.CHATML} | chat_templates.SPECIAL
-    (folder / "tokenizer_config.json").write_text(json.dumps(told))
+    result = {"chat_template": chat_templates.CHATML} | chat_templates.SPECIAL
+    (folder / "tokenizer_config.json").write_text(json.dumps(result))
     add = AddModelRequest.parse({"file": str(folder)}).replace(name="mine")
     own_models.add_from_request(add)
     return "mine"

@@ -83,7 +83,7 @@ def test_a_stream_is_seen_frame_by_frame(place: str, board: LiveBoard, camera: R
     assert [line["frame"] for line in frames] == list(range(12))
     assert {line["board"] for line in frames} == {live_board.NAME}
     assert {(line["width"], line["height"]) for line in frames} == {(320, 240)}
-    assert {one["label"] for line in frames for one in line["objects"]} == {"person"}
+    assert {each["label"] for line in frames for each in line["objects"]} == {"person"}
     assert summary["type"] == "summary"
     assert (summary["frames"], summary["failed"]) == (12, 0)
     assert summary["dropped"] >= frames[-1]["dropped"]
@@ -98,8 +98,8 @@ def test_the_preview_is_seen_in_a_browser_and_ctrl_c_ends_the_run(
 ) -> None:
     flags = ("--input", camera.url(LOGIN), "--preview", "--decode", "board")
     with publishing(camera), board.running(*flags) as program:
-        told = program.err.await_line(lambda line: "look at http://127.0.0.1:" in line)
-        page = re.findall(r"http://127\.0\.0\.1:\d+/", told)[0]
+        errors = program.err.await_line(lambda line: "look at http://127.0.0.1:" in line)
+        page = re.findall(r"http://127\.0\.0\.1:\d+/", errors)[0]
         program.out.await_line(lambda line: "1 person" in line)
         if CHROMIUM:
             look_in_chromium(page)
@@ -222,11 +222,11 @@ def test_the_boards_camera_is_asked_for_jpegs(
     monkeypatch.setenv("PATH", f"{tools}:/usr/bin:/bin")
     with board.running("--input", "0") as program:
         assert program.wait() == 0, program.err.text
-    asked = (tools / "asked").read_text().split()
-    assert asked[asked.index("-f") + 1] == "v4l2"
-    assert asked[asked.index("-i") + 1] == "/dev/video0"
-    assert asked[asked.index("-input_format") + 1] == "mjpeg"
-    assert asked[asked.index("-c:v") + 1] == "copy"
+    request = (tools / "asked").read_text().split()
+    assert request[request.index("-f") + 1] == "v4l2"
+    assert request[request.index("-i") + 1] == "/dev/video0"
+    assert request[request.index("-input_format") + 1] == "mjpeg"
+    assert request[request.index("-c:v") + 1] == "copy"
     assert "the stream ended after" in program.err.text
 
 

@@ -48,11 +48,11 @@ def run(nnrun: Path, argv: list[str]) -> str:
     return done.stdout
 
 
-def output(nnrun: Path, folder: Path, made: Net, precision: str) -> np.ndarray:
+def output(nnrun: Path, folder: Path, net: Net, precision: str) -> np.ndarray:
     folder.mkdir()
     shown = ["--shape", "3,16,16", "--precision", precision, "--save-outputs", str(folder)]
     once = ["--threads", "1", "--loops", "1", "--warmup", "0"]
-    run(nnrun, ["bench", *made.write(folder), *shown, *once])
+    run(nnrun, ["bench", *net.write(folder), *shown, *once])
     return np.fromfile(folder / "out0.f32", dtype="<f4")
 
 
@@ -108,9 +108,9 @@ class Depthwise:
         )
         return result.tagged(self.weights).raw(self.bias)
 
-    def sums(self, given: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    def sums(self, inputs: np.ndarray, weights: np.ndarray) -> np.ndarray:
         """Windows times weights, in doubles."""
-        padded = np.pad(given.astype(float), self.padding)
+        padded = np.pad(inputs.astype(float), self.padding)
         extent = [self.dilation * (side - 1) + 1 for side in weights.shape[1:]]
         seen = np.lib.stride_tricks.sliding_window_view(padded, extent, axis=(1, 2))
         step = self.stride
@@ -170,10 +170,10 @@ def test_a_depthwise_convolution_sums_in_floats(
         assert (np.abs(result - exact) <= rounding).all()
 
 
-def computed(nnrun: Path, folder: Path, net: Net, given: np.ndarray) -> list[np.ndarray]:
+def computed(nnrun: Path, folder: Path, net: Net, inputs: np.ndarray) -> list[np.ndarray]:
     """The output of that net for each input, on the emulated CPU with halves and two threads."""
-    files = [str(folder / f"{number}.npy") for number in range(len(given))]
-    for file, values in zip(files, given, strict=True):
+    files = [str(folder / f"{number}.npy") for number in range(len(inputs))]
+    for file, values in zip(files, inputs, strict=True):
         np.save(file, values)
     flags = ["--precision", "fp16", "--threads", "2", "--save-outputs", str(folder)]
     done = run(nnrun, ["compute", *net.write(folder), *flags, "--", *files])

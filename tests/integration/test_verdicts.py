@@ -42,8 +42,8 @@ Told = tuple[str, str]
 """A reason's code and grade."""
 
 
-def describe(found: Result) -> list[Told]:
-    return [(reason.code, reason.grade) for reason in found.verdict.reasons]
+def describe(result: Result) -> list[Told]:
+    return [(reason.code, reason.grade) for reason in result.verdict.reasons]
 
 
 def nothing(_pi: SimulatedPi, _seconds: float = 0) -> None:

@@ -21,7 +21,7 @@ HEADS: dict[str, Any] = {
 
 def kind(head: DenseHead) -> str:
     """As the YAML and ``--head`` name it."""
-    return next(name for name, made in HEADS.items() if isinstance(head, made))
+    return next(name for name, result in HEADS.items() if isinstance(head, result))
 
 
 def flags(head: DenseHead) -> list[str]:
@@ -68,7 +68,7 @@ def maps(
 ) -> list[Floats]:
     """Random ones: in one blob a level, or with each part in a blob of its own (``apart``)."""
     rng = np.random.default_rng(seed)
-    made: list[Floats] = []
+    result: list[Floats] = []
     for stride in head.strides:
         grid = tuple(-(-side // stride) for side in hw)
         parts = [
@@ -76,5 +76,5 @@ def maps(
         ]
         if isinstance(head, Rtmdet):  # sides are pixels
             parts[1] = abs(parts[1]) * 12
-        made += parts if apart else [np.concatenate(parts)]
-    return made
+        result += parts if apart else [np.concatenate(parts)]
+    return result

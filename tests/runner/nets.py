@@ -80,7 +80,7 @@ def values_of(path: Path) -> Floats:
     return np.fromfile(path, "<f4")
 
 
-def in_python(net: Net, folder: Path, given: Floats, output: str) -> Floats:
+def in_python(net: Net, folder: Path, inputs: Floats, output: str) -> Floats:
     """The same net run by the ncnn package."""
     _, param, _, weights = net.write(folder)
     loaded = ncnn.Net()
@@ -89,5 +89,5 @@ def in_python(net: Net, folder: Path, given: Floats, output: str) -> Floats:
     loaded.load_param(param)
     loaded.load_model(weights)
     extractor = loaded.create_extractor()
-    extractor.input("in0", ncnn.Mat(given).clone())
+    extractor.input("in0", ncnn.Mat(inputs).clone())
     return np.array(extractor.extract(output)[1])

@@ -23,7 +23,7 @@ class Outcome:
     def of(self, kind: str) -> list[Line]:
         return [line for line in self.lines if line["type"] == kind]
 
-    def one(self, kind: str) -> Line:
+    def line(self, kind: str) -> Line:
         assert self.code == 0 or kind in {"error", "summary"}, self
         (line,) = self.of(kind)
         return line

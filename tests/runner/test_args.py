@@ -118,7 +118,7 @@ def test_version_names_nnrun_and_ncnn(nnrun: Run):
 def test_a_flag_may_use_an_equals_sign(nnrun: Run, tmp_path):
     flags = small().write(tmp_path)
     outcome = nnrun("bench", *flags, "--shape=3,8,8", "--loops=2", "--warmup=0")
-    assert outcome.one("summary")["samples"] == 2
+    assert outcome.line("summary")["samples"] == 2
 
 
 def test_a_negative_value_is_no_flag(nnrun: Run, tmp_path):

@@ -69,8 +69,8 @@ REFUSED = {
 
 @pytest.mark.parametrize("params", REFUSED)
 def test_parameters_that_make_no_layer_are_refused(nnrun: Run, tmp_path: Path, params: str) -> None:
-    given = dict(word.split("=") for word in f"{GROUPED.params} {params}".split())
-    line = " ".join(f"{key}={value}" for key, value in given.items())
+    inputs = dict(word.split("=") for word in f"{GROUPED.params} {params}".split())
+    line = " ".join(f"{key}={value}" for key, value in inputs.items())
     net = Net().add("Input", "in0").add("Attention", "out0", line)
     done = refusal(nnrun, tmp_path, net, (1, 160))
     assert_refused(done, 3, "net.param", "layer out0 (Attention)", REFUSED[params])

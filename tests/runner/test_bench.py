@@ -37,14 +37,14 @@ def test_the_lines_of_a_run(nnrun: Run, tmp_path):
     timed = [*outcome.of("load"), *outcome.of("warmup"), *outcome.of("sample")]
     assert all(line["ms"] > 0 for line in timed)
     expected = {"name": "out0", "shape": [10], "finite": True}
-    assert outcome.one("output").items() >= expected.items()
-    assert outcome.one("summary")["samples"] == 5
-    assert outcome.one("summary")["peak_rss_kb"] > 1000
+    assert outcome.line("output").items() >= expected.items()
+    assert outcome.line("summary")["samples"] == 5
+    assert outcome.line("summary")["peak_rss_kb"] > 1000
 
 
 def test_the_header(nnrun: Run, tmp_path):
     flags = small().write(tmp_path)
-    header = nnrun("bench", *flags, "--shape", "3,12,10", *ONCE, "--threads", "1").one("header")
+    header = nnrun("bench", *flags, "--shape", "3,12,10", *ONCE, "--threads", "1").line("header")
     assert header.keys() >= HEADER
     assert (header["schema"], header["ncnn"], header["task"]) == (1, "1.0.20261020", "bench")
     assert header["threads"] == header["options"]["num_threads"] == 1
@@ -60,7 +60,7 @@ def test_openmp_settings_are_reported(nnrun: Run, tmp_path):
     settings_ = {"OMP_WAIT_POLICY": "passive", "GOMP_SPINCOUNT": "0"}
     flags = small().write(tmp_path)
     outcome = nnrun("bench", *flags, "--shape", "3,8,8", *ONCE, env=os.environ | settings_)
-    assert outcome.one("header")["env"].items() >= settings_.items()
+    assert outcome.line("header")["env"].items() >= settings_.items()
 
 
 @settings(max_examples=25, deadline=None)
@@ -74,7 +74,7 @@ def test_the_input_is_bit_for_bit_pythons(nnrun: Run, tmp_path_factory, seed, sh
     flags = [*identity().write(folder), "--shape", ",".join(map(str, shape)), "--seed", seed]
     flags += ["--span", ",".join(map(str, span))]
     outcome = nnrun("bench", *flags, *ONCE, "--precision", "fp32", "--save-outputs", folder)
-    saved = values_of(outcome.one("output")["file"])
+    saved = values_of(outcome.line("output")["file"])
     assert saved.tobytes() == random_tensor(shape, seed, span).tobytes()
 
 
@@ -84,19 +84,19 @@ def test_the_output_is_that_of_the_python_package(nnrun: Run, tmp_path, half):
     run = ["--shape", "3,16,20", "--seed", "5", *ONCE, "--precision", "fp32"]
     outcome = nnrun("bench", *net.write(tmp_path), *run, "--save-outputs", tmp_path)
     expected = in_python(net, tmp_path, random_tensor((3, 16, 20), 5), "out0")
-    found = compare_outputs(expected, values_of(tmp_path / "out0.f32"))
-    assert found.cosine > 1 - 1e-6
-    assert found.max_abs < 1e-4
-    assert outcome.one("header")["model"]["weights"] == ("fp16" if half else "fp32")
+    comparison = compare_outputs(expected, values_of(tmp_path / "out0.f32"))
+    assert comparison.cosine > 1 - 1e-6
+    assert comparison.max_abs < 1e-4
+    assert outcome.line("header")["model"]["weights"] == ("fp16" if half else "fp32")
 
 
-@pytest.mark.parametrize("asked", [["relu", "out0"], ["out0", "relu"], ["relu"]])
-def test_an_inner_blob_can_be_an_output(nnrun: Run, tmp_path, asked):
-    named = [flag for blob in asked for flag in ("--output-blob", blob)]
+@pytest.mark.parametrize("blobs", [["relu", "out0"], ["out0", "relu"], ["relu"]])
+def test_an_inner_blob_can_be_an_output(nnrun: Run, tmp_path, blobs):
+    named = [flag for blob in blobs for flag in ("--output-blob", blob)]
     run = ["--shape", "3,6,5", *ONCE, "--precision", "fp32", *named, "--save-outputs", tmp_path]
     outcome = nnrun("bench", *small().write(tmp_path), *run)
-    assert {line["name"] for line in outcome.of("output")} == set(asked)
-    for blob in asked:
+    assert {line["name"] for line in outcome.of("output")} == set(blobs)
+    for blob in blobs:
         expected = in_python(small(), tmp_path, random_tensor((3, 6, 5)), blob)
         saved = values_of(tmp_path / f"{blob}.f32")
         np.testing.assert_allclose(saved, expected.ravel(), rtol=1e-4, atol=1e-5)
@@ -111,49 +111,49 @@ def test_a_span_that_is_none_is_a_mistake(nnrun: Run, tmp_path, span):
 def test_a_budget_ends_the_run(nnrun: Run, tmp_path):
     flags = [*small().write(tmp_path), "--shape", "3,8,8", "--warmup", "0"]
     outcome = nnrun("bench", *flags, "--budget", "0.3")
-    assert outcome.one("summary")["samples"] == len(outcome.of("sample")) >= 1
+    assert outcome.line("summary")["samples"] == len(outcome.of("sample")) >= 1
     few = nnrun("bench", *flags, "--budget", "0.001", "--min-loops", "50")
-    assert few.one("summary")["samples"] >= 50
+    assert few.line("summary")["samples"] >= 50
 
 
 def test_what_is_not_finite_is_said(nnrun: Run, tmp_path):
     net = Net().add("Input", "in0").add("InnerProduct", "out0", "0=2 1=1 2=8")
     flags = net.tagged(np.ones(8)).raw(np.array([1, np.nan])).write(tmp_path)
     outcome = nnrun("bench", *flags, "--shape", "4", *ONCE, "--precision", "fp32")
-    assert outcome.one("output")["finite"] is False
+    assert outcome.line("output")["finite"] is False
 
 
 def test_peak_memory_is_not_that_of_the_program_that_started_it(nnrun: Run, tmp_path):
     """A process keeps its predecessor's getrusage maximum over exec."""
     ballast = np.ones(60_000_000, "u1")  # ours, and resident
     flags = [*small().write(tmp_path), "--shape", "3,8,8", *ONCE]
-    assert nnrun("bench", *flags).one("summary")["peak_rss_kb"] < ballast.nbytes / 1024
+    assert nnrun("bench", *flags).line("summary")["peak_rss_kb"] < ballast.nbytes / 1024
 
 
 class TestPrecision:
     @pytest.fixture
-    def found(self, nnrun: Run, tmp_path):
+    def precision_of(self, nnrun: Run, tmp_path):
         flags = [*small().write(tmp_path), "--shape", "3,8,8", *ONCE]
 
         def ask(precision: str):
-            return nnrun("bench", *flags, "--precision", precision).one("header")["precision"]
+            return nnrun("bench", *flags, "--precision", precision).line("header")["precision"]
 
         return ask
 
-    def test_fp32_is_fp32(self, found):
+    def test_fp32_is_fp32(self, precision_of):
         said = dict.fromkeys(("requested", "storage", "arithmetic", "label"), "fp32")
-        assert found("fp32").items() >= said.items()
+        assert precision_of("fp32").items() >= said.items()
 
     @pytest.mark.skipif(os.uname().machine != "x86_64", reason="a CPU that may compute in fp16")
-    def test_fp16_is_not_claimed_where_there_is_none(self, found):
-        precision = found("fp16")
+    def test_fp16_is_not_claimed_where_there_is_none(self, precision_of):
+        precision = precision_of("fp16")
         assert precision["requested"] == "fp16"
         assert precision["arithmetic"] == "fp32"
         assert precision["label"].startswith("fp32")
 
     @pytest.mark.skipif(os.uname().machine != "x86_64", reason="a CPU that may compute in bf16")
-    def test_bf16_is_storage_only_on_a_desktop(self, found):
-        precision = found("bf16")
+    def test_bf16_is_storage_only_on_a_desktop(self, precision_of):
+        precision = precision_of("bf16")
         assert "bf16" in precision["storage"]
         assert "bf16" in precision["label"]
 
@@ -173,7 +173,7 @@ class TestPrecision:
 
     def test_a_quantised_net_runs_in_int8(self, nnrun: Run, tmp_path, quantised):
         outcome = nnrun("bench", *quantised, "--precision", "int8", "--save-outputs", tmp_path)
-        assert "int8" in outcome.one("header")["precision"]["label"]
+        assert "int8" in outcome.line("header")["precision"]["label"]
         expected = (np.arange(8) / 8).reshape(2, 4) @ random_tensor((4,))
         np.testing.assert_allclose(values_of(tmp_path / "out0.f32"), expected, atol=0.03)
 
@@ -252,10 +252,10 @@ def test_a_net_of_two_inputs_is_fed_both(nnrun: Run, tmp_path):
     outcome = nnrun("bench", *net.write(tmp_path), *flags, *shapes, "--seed", "7", "--cold")
     assert outcome.code == 0, outcome
     assert len(outcome.of("sample")) == 2
-    assert outcome.one("header")["input"]["further"] == [[5]]
+    assert outcome.line("header")["input"]["further"] == [[5]]
     first, second = random_tensors([(2, 3, 4), (5,)], 7)
-    made = np.fromfile(tmp_path / "out0.f32", "<f4")
-    assert np.array_equal(made, [*first.ravel(), *second])
+    result = np.fromfile(tmp_path / "out0.f32", "<f4")
+    assert np.array_equal(result, [*first.ravel(), *second])
 
 
 def test_too_few_shapes_are_refused(nnrun: Run, tmp_path):

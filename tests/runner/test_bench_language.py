@@ -36,10 +36,10 @@ def test_samples_and_logits(nnrun: Run, tmp_path: Path, verb: str, more: list[st
     assert len(done.of("sample")) == 25
     assert len(done.of("warmup")) == 3
     assert all(sample["ms"] > 0 for sample in done.of("sample"))
-    summary = done.one("summary")
+    summary = done.line("summary")
     assert (summary["samples"], summary["stopped"], summary["warmup"]) == (25, "loops", "fixed")
     assert summary["weight_bytes"] > 0
-    header = done.one("header")
+    header = done.line("header")
     assert (header["task"], header["threads"]) == (f"bench {verb}", 1)
     assert header["precision"]["label"] == "fp32"
     expected = Decoder().logits(made_up(1, 40, 96))[-1]
@@ -48,7 +48,7 @@ def test_samples_and_logits(nnrun: Run, tmp_path: Path, verb: str, more: list[st
 
 def test_the_label_is_what_the_weights_are(nnrun: Run, tmp_path: Path):
     line = [*Decoder(bits=16).write(tmp_path), "--loops", 1, "--tokens", 4]
-    precision = nnrun("bench", "prefill", *line).one("header")["precision"]
+    precision = nnrun("bench", "prefill", *line).line("header")["precision"]
     assert (precision["label"], precision["arithmetic"]) == ("fp16", "fp32")
 
 

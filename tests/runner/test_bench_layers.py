@@ -20,7 +20,7 @@ def test_each_layer_has_a_time(nnrun: Run, tmp_path: Path) -> None:
     ]
     assert timed[0]["name"] == "conv"
     assert all(line["ms"] > 0 for line in timed)
-    assert outcome.one("summary") == {"type": "summary", "layers": 4, "loops": 3}
+    assert outcome.line("summary") == {"type": "summary", "layers": 4, "loops": 3}
 
 
 def test_a_shape_that_does_not_fit_is_refused(nnrun: Run, tmp_path: Path) -> None:

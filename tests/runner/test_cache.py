@@ -24,7 +24,7 @@ def test_a_smaller_cache_rounds(
     np.save(tmp_path / "tokens.npy", TOKENS.astype("<i4"))
     saved = tmp_path / "logits.npy"
     line = [*decoder.write(tmp_path), "--tokens", tmp_path / "tokens.npy", "--save-logits", saved]
-    nnrun("score", *line, "--cache", kind, "--steps", steps).one("summary")
+    nnrun("score", *line, "--cache", kind, "--steps", steps).line("summary")
     expected = decoder.logits(TOKENS)
     error = np.abs(np.load(saved) - expected).max() / np.abs(expected).max()
     assert error < most

@@ -32,11 +32,11 @@ def flags(folder: Path, *, chat: bool = True) -> list[Any]:
 
 def converse(path: Path, line: list[Any], *turns: object) -> Outcome:
     """One object a line on stdin."""
-    given = "".join(
+    inputs = "".join(
         f"{turn if isinstance(turn, str) else json.dumps(turn)}\n" for turn in turns
     ).encode()
     words = [str(word) for word in [path, "chat", *line]]
-    done = subprocess.run(words, input=given, capture_output=True, timeout=120, check=False)
+    done = subprocess.run(words, input=inputs, capture_output=True, timeout=120, check=False)
     return Outcome(done.returncode, done.stdout.decode(), done.stderr.decode())
 
 
@@ -46,13 +46,13 @@ def test_turns_follow_each_other(nnrun: Run, nnrun_path: Path, tmp_path: Path):
         nnrun_path, line, {"text": SAID}, {"text": "And?"}, {"reset": True}, {"text": SAID}
     )
     first, second, third = done.of("answer")
-    alone = nnrun("generate", *line, "--chat", "--prompt", SAID).one("summary")
+    alone = nnrun("generate", *line, "--chat", "--prompt", SAID).line("summary")
     assert first["text"] == alone["text"] == third["text"]
     assert first["prompt_tokens"] == alone["prompt_tokens"]
     assert second["prompt_tokens"] > first["prompt_tokens"]
     assert second["reused"] >= first["prompt_tokens"]
-    assert done.one("summary")["turns"] == 4
-    assert done.one("header")["task"] == "chat"
+    assert done.line("summary")["turns"] == 4
+    assert done.line("header")["task"] == "chat"
 
 
 def test_what_is_wrong_with_a_turn_ends_no_conversation(nnrun_path: Path, tmp_path: Path):
@@ -62,7 +62,7 @@ def test_what_is_wrong_with_a_turn_ends_no_conversation(nnrun_path: Path, tmp_pa
     assert len(done.of("error")) == 4
     assert "nothing was cut" in done.of("error")[3]["error"]
     assert len(done.of("answer")) == 1
-    assert done.one("summary")["failed"] == 4
+    assert done.line("summary")["failed"] == 4
 
 
 def test_a_file_of_turns_is_read_as_it_grows(nnrun_path: Path, tmp_path: Path):

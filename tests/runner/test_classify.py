@@ -113,9 +113,9 @@ def test_normalising_is_exact(eye: Eye, tmp_path, order, name):
     how = {"mean": (123.675, 116.28, 103.53), "norm": (0.0171247538, 0.0175070028, 0.0174291939)}
     if name == "random":
         how = {"mean": (-3.1, 1e-3, 300.7), "norm": (1e-9, 777.7, -0.3)}
-    asked = rules(order=order, resample="bilinear", resize=256, crop=256, **how)
-    seen = eye(tmp_path / "a.png", *preprocess_flags(asked, square(asked)))
-    assert seen.tobytes() == prepare_picture(picture, asked, square(asked)).tobytes()
+    request = rules(order=order, resample="bilinear", resize=256, crop=256, **how)
+    seen = eye(tmp_path / "a.png", *preprocess_flags(request, square(request)))
+    assert seen.tobytes() == prepare_picture(picture, request, square(request)).tobytes()
 
 
 @pytest.mark.parametrize("name", pictures.JPEGS | pictures.PNGS)
@@ -139,8 +139,8 @@ def test_a_broken_picture_is_exit_4(nnrun: Run, tmp_path, name):
     outcome = nnrun("classify", *small().write(tmp_path), *FIT, path)
     assert_refused(outcome, 4, "broken")
     if outcome.stdout:  # none when not a single picture could be read
-        assert outcome.one("error")["image"] == str(path)
-        assert outcome.one("summary").items() >= {"images": 1, "failed": 1}.items()
+        assert outcome.line("error")["image"] == str(path)
+        assert outcome.line("summary").items() >= {"images": 1, "failed": 1}.items()
     if "00 megapixels" in name:
         assert "100" in outcome.stderr
     if name.startswith("a small"):
@@ -155,7 +155,7 @@ def test_a_picture_of_real_content_that_takes_too_much_memory_is_exit_4(nnrun: R
     Image.new("RGB", (10000, 9000), "grey").save(path, progressive=True)
     outcome = nnrun("classify", *small().write(tmp_path), *FIT, path)
     assert_refused(outcome, 4, "10000x9000 pixels take 540 MB", "400 MB", "scale it down")
-    assert outcome.one("summary")["peak_rss_kb"] < 100_000
+    assert outcome.line("summary")["peak_rss_kb"] < 100_000
 
 
 def test_a_file_of_any_size_is_not_read_whole(nnrun: Run, tmp_path):
@@ -175,7 +175,7 @@ def test_one_bad_picture_does_not_stop_the_rest(nnrun: Run, tmp_path):
     kinds = [line["type"] for line in outcome.lines if line["type"] not in {"header", "load"}]
     assert kinds == ["classification", *["error"] * 3, "classification", "summary"]
     assert outcome.stderr.count("\n") == 3
-    assert outcome.one("summary").items() >= {"images": 5, "failed": 3}.items()
+    assert outcome.line("summary").items() >= {"images": 5, "failed": 3}.items()
 
 
 def test_a_classification(nnrun: Run, tmp_path):
@@ -184,17 +184,17 @@ def test_a_classification(nnrun: Run, tmp_path):
     flags = ["--labels", tmp_path / "labels.txt", "--topk", 10, "--save-outputs", tmp_path, *FIT]
     flags += ["--norm", ".01,.01,.01"]  # moderate scores: none of them vanishes
     outcome = nnrun("classify", *small().write(tmp_path), *flags, tmp_path / "a.png")
-    found = outcome.one("classification")
+    result = outcome.line("classification")
     described = {"image": str(tmp_path / "a.png"), "width": 30, "height": 20}
-    assert found.items() >= described.items()
-    assert found["ms"].keys() == {"decode", "pre", "infer", "post"}
+    assert result.items() >= described.items()
+    assert result["ms"].keys() == {"decode", "pre", "infer", "post"}
     logits = np.fromfile(tmp_path / "0.out0.f32", "<f4").astype(float)
     scores = np.exp(logits - logits.max())
     scores /= scores.sum()
     order = np.argsort(-scores, kind="stable")
-    assert [hit["index"] for hit in found["top"]] == order.tolist()
-    np.testing.assert_allclose([hit["score"] for hit in found["top"]], scores[order], rtol=1e-5)
-    assert [hit["label"] for hit in found["top"]] == [f"class {i}" for i in order]
+    assert [hit["index"] for hit in result["top"]] == order.tolist()
+    np.testing.assert_allclose([hit["score"] for hit in result["top"]], scores[order], rtol=1e-5)
+    assert [hit["label"] for hit in result["top"]] == [f"class {i}" for i in order]
 
 
 def test_scores_that_are_not_finite_are_an_error(nnrun: Run, tmp_path):
@@ -203,7 +203,7 @@ def test_scores_that_are_not_finite_are_an_error(nnrun: Run, tmp_path):
     flags = net.tagged(np.ones(384)).raw(np.array([np.inf, np.nan])).write(tmp_path)
     outcome = nnrun("classify", *flags, "--precision", "fp32", tmp_path / "a.png")
     assert outcome.code in {3, 4}
-    assert "NaN" in outcome.one("error")["error"] or "finite" in outcome.one("error")["error"]
+    assert "NaN" in outcome.line("error")["error"] or "finite" in outcome.line("error")["error"]
 
 
 def test_a_picture_that_does_not_fit_the_net_is_exit_4(nnrun: Run, tmp_path):
@@ -213,7 +213,7 @@ def test_a_picture_that_does_not_fit_the_net_is_exit_4(nnrun: Run, tmp_path):
     flags = net.tagged(np.ones(384)).write(tmp_path)
     outcome = nnrun("classify", *flags, tmp_path / "a.png", tmp_path / "b.png")
     assert outcome.code == 4
-    assert "b.png" in outcome.one("error")["image"]
+    assert "b.png" in outcome.line("error")["image"]
     assert len(outcome.of("classification")) == 1
 
 
@@ -230,11 +230,11 @@ def test_a_hostile_file_name(nnrun: Run, tmp_path, name):
     flags = [*small().write(tmp_path), *FIT]
     path = os.fsencode(tmp_path) + b"/" + name
     Path(os.fsdecode(path)).write_bytes(pictures.PNGS["rgb"])
-    found = nnrun("classify", *flags, path).one("classification")["image"]
+    outcome = nnrun("classify", *flags, path).line("classification")["image"]
     try:
-        assert found == path.decode()
+        assert outcome == path.decode()
     except UnicodeDecodeError:
-        assert "\ufffd" in found
+        assert "\ufffd" in outcome
     os.truncate(path, 30)
     failed = nnrun("classify", *flags, path)
     assert failed.code == 4
@@ -246,7 +246,7 @@ def test_a_hostile_file_name(nnrun: Run, tmp_path, name):
 def test_two_dashes_end_the_flags(nnrun: Run, tmp_path):
     noise(8, 8).save(tmp_path / "--odd.png")
     outcome = nnrun("classify", *small().write(tmp_path), "--", "--odd.png", cwd=tmp_path)
-    assert outcome.one("classification")["image"] == "--odd.png"
+    assert outcome.line("classification")["image"] == "--odd.png"
 
 
 def test_labels_of_another_net_are_refused(nnrun: Run, tmp_path):

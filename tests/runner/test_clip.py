@@ -33,9 +33,9 @@ SCALE, BIAS = 12.5, -1.5
 def network() -> ClipNetwork:
     """A SigLIP: its net needs none of ncnn's layers that the tests' ncnn lacks."""
     with inference():
-        made = ClipNetwork(tiny_config("siglip")).eval()
-        randomise(made)
-        return made
+        result = ClipNetwork(tiny_config("siglip")).eval()
+        randomise(result)
+        return result
 
 
 @pytest.fixture(scope="module")

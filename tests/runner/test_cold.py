@@ -21,7 +21,7 @@ def test_cold_is_a_line_of_its_own_if_asked_for(nnrun: Run, tmp_path):
     flags = [*small().write(tmp_path), *RUN]
     assert nnrun("bench", *flags).of("cold") == []
     outcome = nnrun("bench", *flags, "--cold")
-    cold = outcome.one("cold")
+    cold = outcome.line("cold")
     assert cold.keys() == {"type", "load_ms", "first_ms", "dropped"}
     assert cold["load_ms"] > 0
     assert cold["first_ms"] > 0
@@ -32,13 +32,13 @@ def test_cold_is_a_line_of_its_own_if_asked_for(nnrun: Run, tmp_path):
 def in_memory(path: Path) -> bool:
     """Whether the folder is a file system that has no disk to drop pages to."""
     kind = ["stat", "--file-system", "--format", "%T", str(path)]
-    found = subprocess.run(kind, capture_output=True, text=True, check=True).stdout.strip()
-    return found in {"tmpfs", "ramfs"}
+    output = subprocess.run(kind, capture_output=True, text=True, check=True).stdout.strip()
+    return output in {"tmpfs", "ramfs"}
 
 
 def test_it_says_whether_the_files_left_memory(nnrun: Run, tmp_path):
     outcome = nnrun("bench", *small().write(tmp_path), *RUN, "--cold")
-    assert outcome.one("cold")["dropped"] is not in_memory(tmp_path)
+    assert outcome.line("cold")["dropped"] is not in_memory(tmp_path)
 
 
 def test_what_lies_in_memory_cannot_be_dropped(nnrun: Run):
@@ -47,7 +47,7 @@ def test_what_lies_in_memory_cannot_be_dropped(nnrun: Run):
         pytest.skip("no file system in memory here")
     with tempfile.TemporaryDirectory(dir=shm) as folder:
         outcome = nnrun("bench", *small().write(Path(folder)), *RUN, "--cold")
-    assert outcome.one("cold")["dropped"] is False
+    assert outcome.line("cold")["dropped"] is False
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can be somebody else")
@@ -60,7 +60,7 @@ def test_of_somebody_elses_files_it_cannot_be_told(nnrun_path):
         line = [program, "bench", *net, *RUN, "--cold"]
         done = subprocess.run(line, capture_output=True, text=True, check=False, user=NOBODY)
     outcome = Outcome(done.returncode, done.stdout, done.stderr)
-    assert outcome.one("cold")["dropped"] is None
+    assert outcome.line("cold")["dropped"] is None
 
 
 def test_weights_that_are_missing_are_exit_3(nnrun: Run, tmp_path):

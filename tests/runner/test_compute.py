@@ -36,7 +36,7 @@ def test_each_tensor_is_an_inference(nnrun: Run, tmp_path):
     outcome = nnrun("compute", *flags, *files)
     kinds = [line["type"] for line in outcome.lines]
     assert kinds == ["header", "load", "output", "output", "summary"]
-    assert outcome.one("summary")["inferences"] == 2
+    assert outcome.line("summary")["inferences"] == 2
     for index, file in enumerate(files):
         line = outcome.of("output")[index]
         assert (line["index"], line["name"], line["shape"]) == (index, "out0", [10])
@@ -58,10 +58,10 @@ def test_a_net_of_two_inputs_takes_them_in_its_own_order(nnrun: Run, tmp_path):
     net.add("BinaryOp", "out0", "0=1", bottoms=["first", "second"])
     files = [tensor(tmp_path, seed, (4,)) for seed in (1, 2, 3, 4)]
     outcome = nnrun("compute", *net.write(tmp_path), *FP32, "--save-outputs", tmp_path, *files)
-    assert outcome.one("summary")["inferences"] == 2
-    made = [values_of(line["file"]) for line in outcome.of("output")]
-    for values, (one, other) in zip(made, [(1, 2), (3, 4)], strict=True):
-        expected = random_tensor((4,), one) - random_tensor((4,), other)
+    assert outcome.line("summary")["inferences"] == 2
+    result = [values_of(line["file"]) for line in outcome.of("output")]
+    for values, (each, other) in zip(result, [(1, 2), (3, 4)], strict=True):
+        expected = random_tensor((4,), each) - random_tensor((4,), other)
         np.testing.assert_array_equal(values, expected)
 
 
@@ -74,7 +74,7 @@ def test_numpys_files_are_read_bit_for_bit(nnrun: Run, tmp_path_factory, shape, 
     with (folder / "in.npy").open("wb") as file:
         np.lib.format.write_array(file, values, version=(version, 0))
     flags = [*identity().write(folder), *FP32, "--save-outputs", folder]
-    line = nnrun("compute", *flags, folder / "in.npy").one("output")
+    line = nnrun("compute", *flags, folder / "in.npy").line("output")
     assert values_of(line["file"]).tobytes() == values.tobytes()
 
 

@@ -32,7 +32,7 @@ def logits(nnrun, folder, *flags):
     files = ["--param", folder / "a.param", "--bin", folder / "a.bin"]
     saved = folder / "logits.npy"
     more = ["--tokens", folder / "ids.npy", "--cache", "fp32", "--quiet", "--save-logits", saved]
-    nnrun("score", *files, *more, *flags).one("summary")
+    nnrun("score", *files, *more, *flags).line("summary")
     return np.load(saved)
 
 

@@ -32,23 +32,23 @@ def detect(
     nnrun: Run,
     folder: Path,
     head: DenseHead,
-    made: list[Floats],
+    outputs: list[Floats],
     how: Preprocess = LETTERBOX,
     hw: tuple[int, int] = HW,
 ) -> Line:
     """The line of a.png when the net's outputs are those."""
-    flags = [*constant(made, folder), *heads.flags(head), *preprocess_flags(how, hw)]
-    return nnrun("detect", *flags, folder / "a.png").one("objects")
+    flags = [*constant(outputs, folder), *heads.flags(head), *preprocess_flags(how, hw)]
+    return nnrun("detect", *flags, folder / "a.png").line("objects")
 
 
-def assert_same(told: Line, expected: list[DecodedObject]) -> None:
-    found = told["objects"]
-    assert [one["class"] for one in found] == [one.class_ for one in expected]
+def assert_same(line: Line, expected: list[DecodedObject]) -> None:
+    objects = line["objects"]
+    assert [each["class"] for each in objects] == [each.class_ for each in expected]
     if expected:
-        scores = [one.score for one in expected]
-        np.testing.assert_allclose([one["score"] for one in found], scores, rtol=1e-6)
-        boxes = [one.box for one in expected]
-        np.testing.assert_allclose([one["box"] for one in found], boxes, rtol=1e-5, atol=1e-4)
+        scores = [each.score for each in expected]
+        np.testing.assert_allclose([each["score"] for each in objects], scores, rtol=1e-6)
+        boxes = [each.box for each in expected]
+        np.testing.assert_allclose([each["box"] for each in objects], boxes, rtol=1e-5, atol=1e-4)
 
 
 side = st.integers(1, 120)
@@ -89,10 +89,10 @@ def test_objects_are_the_desktops(
 ):
     folder = tmp_path_factory.mktemp("detect")
     noise(width, height).save(folder / "a.png")
-    made = heads.maps(head, classes, hw, seed, apart=apart)
-    told = detect(nnrun, folder, head, made, how=how, hw=hw)
+    result = heads.maps(head, classes, hw, seed, apart=apart)
+    output = detect(nnrun, folder, head, result, how=how, hw=hw)
     placing = picture_transform((width, height), how, hw)
-    assert_same(told, DETECT.decode(head, made, hw, placing))
+    assert_same(output, DETECT.decode(head, result, hw, placing))
 
 
 @pytest.mark.parametrize("kind", HEADS)
@@ -101,49 +101,49 @@ def test_a_crowd_is_thinned_out_as_on_the_desktop(nnrun: Run, tmp_path, kind):
     noise(640, 480).save(tmp_path / "a.png")
     anchors = heads.anchored((8, 16, 32)) if kind == "yolov5" else {}
     head = HEADS[kind](score=0.001, nms=0.65, most=300, **anchors)
-    made = heads.maps(head, 5, (320, 320), 3, apart=False)
-    told = detect(nnrun, tmp_path, head, made, hw=(320, 320))
+    result = heads.maps(head, 5, (320, 320), 3, apart=False)
+    output = detect(nnrun, tmp_path, head, result, hw=(320, 320))
     placing = picture_transform((640, 480), LETTERBOX, (320, 320))
-    expected = DETECT.decode(head, made, (320, 320), placing)
+    expected = DETECT.decode(head, result, (320, 320), placing)
     assert len(expected) > 100
-    assert_same(told, expected)
+    assert_same(output, expected)
 
 
 def one_hot(head: Yolov8, places: list[tuple[int, int, int, float]]) -> list[Floats]:
     """One level; at (row, column) the class has that logit, and each side is 1 x stride."""
     grid = tuple(side // head.strides[0] for side in HW)
-    made = np.full((4 * head.bins + 3, *grid), -20, np.float32)
+    result = np.full((4 * head.bins + 3, *grid), -20, np.float32)
     for edge in range(4):
-        made[edge * head.bins + 1] = 40
+        result[edge * head.bins + 1] = 40
     for row, column, class_, logit in places:
-        made[4 * head.bins + class_, row, column] = logit
-    return [made]
+        result[4 * head.bins + class_, row, column] = logit
+    return [result]
 
 
 def test_equal_scores_are_told_in_the_order_of_their_places(nnrun: Run, tmp_path):
     noise(HW[1], HW[0]).save(tmp_path / "a.png")
     head = Yolov8(strides=(8,))
     places = [(6, 1, 0, 2.0), (1, 9, 1, 2.0), (1, 2, 2, 2.0), (4, 4, 1, 3.0)]
-    told = detect(nnrun, tmp_path, head, one_hot(head, places))["objects"]
-    assert [one["class"] for one in told] == [1, 2, 1, 0]
-    assert told[0]["box"] == pytest.approx([4.5 * 8 - 8, 4.5 * 8 - 8, 4.5 * 8 + 8, 4.5 * 8 + 8])
-    assert told[0]["score"] == pytest.approx(1 / (1 + np.exp(-3)))
+    objects = detect(nnrun, tmp_path, head, one_hot(head, places))["objects"]
+    assert [each["class"] for each in objects] == [1, 2, 1, 0]
+    assert objects[0]["box"] == pytest.approx([4.5 * 8 - 8, 4.5 * 8 - 8, 4.5 * 8 + 8, 4.5 * 8 + 8])
+    assert objects[0]["score"] == pytest.approx(1 / (1 + np.exp(-3)))
 
 
 def test_a_place_tells_its_best_class_and_the_lower_one_of_equal_ones(nnrun: Run, tmp_path):
     noise(HW[1], HW[0]).save(tmp_path / "a.png")
     head = Yolov8(strides=(8,))
     places = [(2, 2, 2, 1.5), (2, 2, 1, 1.5), (5, 5, 0, 1.0), (5, 5, 2, 1.1)]
-    told = detect(nnrun, tmp_path, head, one_hot(head, places))["objects"]
-    assert [one["class"] for one in told] == [1, 2]
+    objects = detect(nnrun, tmp_path, head, one_hot(head, places))["objects"]
+    assert [each["class"] for each in objects] == [1, 2]
 
 
 def test_overlap_suppresses_within_a_class_only(nnrun: Run, tmp_path):
     noise(HW[1], HW[0]).save(tmp_path / "a.png")
     head = Yolov8(strides=(8,), nms=0.3)
     near = [(3, 3, 0, 2.0), (3, 4, 0, 1.0), (4, 3, 1, 1.5), (3, 7, 0, 0.5)]
-    told = detect(nnrun, tmp_path, head, one_hot(head, near))["objects"]
-    assert [one["class"] for one in told] == [0, 1, 0]
+    objects = detect(nnrun, tmp_path, head, one_hot(head, near))["objects"]
+    assert [each["class"] for each in objects] == [0, 1, 0]
     # Neighbours share a third of their union.
     all_of_them = detect(nnrun, tmp_path, Yolov8(strides=(8,), nms=0.34), one_hot(head, near))
     assert len(all_of_them["objects"]) == 4
@@ -152,9 +152,9 @@ def test_overlap_suppresses_within_a_class_only(nnrun: Run, tmp_path):
 def test_what_lies_in_the_margin_has_no_area_and_is_not_told(nnrun: Run, tmp_path):
     noise(96, 8).save(tmp_path / "a.png")
     head = Yolov8(strides=(8,))
-    told = detect(nnrun, tmp_path, head, one_hot(head, [(0, 3, 0, 2.0), (3, 3, 1, 1.0)]))
-    assert [one["class"] for one in told["objects"]] == [1]
-    (box,) = [one["box"] for one in told["objects"]]
+    result = detect(nnrun, tmp_path, head, one_hot(head, [(0, 3, 0, 2.0), (3, 3, 1, 1.0)]))
+    assert [each["class"] for each in result["objects"]] == [1]
+    (box,) = [each["box"] for each in result["objects"]]
     assert 0 <= box[1] < box[3] <= 8
 
 
@@ -162,19 +162,23 @@ def test_a_line(nnrun: Run, tmp_path):
     noise(HW[1], HW[0]).save(tmp_path / "a.png")
     (tmp_path / "labels.txt").write_text("person\nbike \U0001f6b2\nöl\r\n")
     head = Yolov8(strides=(8,))
-    made = constant(one_hot(head, [(3, 3, 1, 2.0), (3, 8, 2, 1.0)]), tmp_path)
-    flags = [*made, *heads.flags(head), *preprocess_flags(LETTERBOX, HW)]
+    result = constant(one_hot(head, [(3, 3, 1, 2.0), (3, 8, 2, 1.0)]), tmp_path)
+    flags = [*result, *heads.flags(head), *preprocess_flags(LETTERBOX, HW)]
     outcome = nnrun("detect", *flags, "--labels", tmp_path / "labels.txt", tmp_path / "a.png")
     kinds = [line["type"] for line in outcome.lines]
     assert kinds == ["header", "load", "objects", "summary"]
-    told = outcome.one("objects")
-    assert told.keys() == {"type", "image", "width", "height", "objects", "ms"}
-    assert (told["image"], told["width"], told["height"]) == (str(tmp_path / "a.png"), 96, 64)
-    assert told["ms"].keys() == {"decode", "pre", "infer", "post", "draw"}
-    assert told["objects"][0].keys() == {"class", "label", "score", "box"}
-    assert [one["label"] for one in told["objects"]] == ["bike \U0001f6b2", "öl"]
-    assert outcome.one("summary").items() >= {"images": 1, "failed": 0}.items()
-    header = outcome.one("header")
+    objects = outcome.line("objects")
+    assert objects.keys() == {"type", "image", "width", "height", "objects", "ms"}
+    assert (objects["image"], objects["width"], objects["height"]) == (
+        str(tmp_path / "a.png"),
+        96,
+        64,
+    )
+    assert objects["ms"].keys() == {"decode", "pre", "infer", "post", "draw"}
+    assert objects["objects"][0].keys() == {"class", "label", "score", "box"}
+    assert [each["label"] for each in objects["objects"]] == ["bike \U0001f6b2", "öl"]
+    assert outcome.line("summary").items() >= {"images": 1, "failed": 0}.items()
+    header = outcome.line("header")
     assert header["task"] == "detect"
     assert header["input"]["head"] == {
         "kind": "yolov8", "strides": [8], "bins": 16, "score": 0.25, "nms": 0.45, "most": 300,
@@ -184,8 +188,8 @@ def test_a_line(nnrun: Run, tmp_path):
 def test_without_labels_they_are_null(nnrun: Run, tmp_path):
     noise(HW[1], HW[0]).save(tmp_path / "a.png")
     head = Yolov8(strides=(8,))
-    told = detect(nnrun, tmp_path, head, one_hot(head, [(3, 3, 1, 2.0)]))
-    assert told["objects"][0]["label"] is None
+    result = detect(nnrun, tmp_path, head, one_hot(head, [(3, 3, 1, 2.0)]))
+    assert result["objects"][0]["label"] is None
 
 
 def test_nothing_found_is_an_empty_list(nnrun: Run, tmp_path):
@@ -211,30 +215,30 @@ def test_outputs_follow_the_numbers_of_pnnx_not_the_nets_order(nnrun: Run, tmp_p
         net.add("Reshape", f"{blob}r", f"0=1 1=1 2={depth}")
         net.add("BinaryOp", blob, "0=0", bottoms=[f"{blob}m", f"{blob}r"])
     flags = [*net.write(tmp_path), *heads.flags(head), *preprocess_flags(LETTERBOX, HW)]
-    told = nnrun("detect", *flags, "--precision", "fp32", tmp_path / "a.png").one("objects")
+    objects = nnrun("detect", *flags, "--precision", "fp32", tmp_path / "a.png").line("objects")
     placing = picture_transform((HW[1], HW[0]), LETTERBOX, HW)
-    assert_same(told, DETECT.decode(head, [fine, coarse], HW, placing))
+    assert_same(objects, DETECT.decode(head, [fine, coarse], HW, placing))
 
 
 def refused(
-    nnrun: Run, folder: Path, head: DenseHead, made: list[Floats], *more: object
+    nnrun: Run, folder: Path, head: DenseHead, outputs: list[Floats], *more: object
 ) -> Outcome:
     noise(HW[1], HW[0]).save(folder / "a.png")
-    flags = [*constant(made, folder), *heads.flags(head), *preprocess_flags(LETTERBOX, HW)]
+    flags = [*constant(outputs, folder), *heads.flags(head), *preprocess_flags(LETTERBOX, HW)]
     outcome = nnrun("detect", *flags, *more, folder / "a.png")
     assert outcome.stdout == ""
     return outcome
 
 
 def test_too_few_outputs_are_a_wrong_model(nnrun: Run, tmp_path):
-    made = heads.maps(Yolov8(strides=(8, 16)), 2, HW, 1, apart=False)
-    outcome = refused(nnrun, tmp_path, Yolov8(strides=(8, 16, 32)), made)
+    result = heads.maps(Yolov8(strides=(8, 16)), 2, HW, 1, apart=False)
+    outcome = refused(nnrun, tmp_path, Yolov8(strides=(8, 16, 32)), result)
     assert_refused(outcome, 3, "3 strides", "66,8,12; 66,4,6", "--strides")
 
 
 def test_maps_of_other_strides_are_a_wrong_model(nnrun: Run, tmp_path):
-    made = heads.maps(Yolov8(strides=(8, 16)), 2, HW, 1, apart=False)
-    outcome = refused(nnrun, tmp_path, Yolov8(strides=(8, 32)), made)
+    result = heads.maps(Yolov8(strides=(8, 16)), 2, HW, 1, apart=False)
+    outcome = refused(nnrun, tmp_path, Yolov8(strides=(8, 32)), result)
     assert_refused(outcome, 3, "2x3", "stride 32", "66,4,6")
 
 
@@ -248,13 +252,13 @@ def test_levels_of_different_depth_are_a_wrong_model(nnrun: Run, tmp_path):
 def test_maps_without_a_class_are_a_wrong_model(nnrun: Run, tmp_path, kind):
     head = HEADS[kind](strides=(8,), **(heads.anchored((8,)) if kind == "yolov5" else {}))
     depth = sum(heads.channels(head, 0))
-    made = [np.zeros((depth, 8, 12), np.float32)]
-    assert_refused(refused(nnrun, tmp_path, head, made), 3, kind, "no class", f"{depth},8,12")
+    result = [np.zeros((depth, 8, 12), np.float32)]
+    assert_refused(refused(nnrun, tmp_path, head, result), 3, kind, "no class", f"{depth},8,12")
 
 
 def test_an_output_that_is_no_map_is_a_wrong_model(nnrun: Run, tmp_path):
-    made = [np.zeros((8400, 144), np.float32)]
-    assert_refused(refused(nnrun, tmp_path, Yolov8(strides=(8,)), made), 3, "8x12", "8400,144")
+    result = [np.zeros((8400, 144), np.float32)]
+    assert_refused(refused(nnrun, tmp_path, Yolov8(strides=(8,)), result), 3, "8x12", "8400,144")
 
 
 def test_labels_of_another_net_are_refused(nnrun: Run, tmp_path):
@@ -277,14 +281,14 @@ def test_outputs_that_are_not_finite_are_an_error_of_the_picture(
 ):
     noise(HW[1], HW[0]).save(tmp_path / "a.png")
     head = Yolov8(strides=(8,))
-    made = one_hot(head, [(3, 3, 1, 2.0)])
-    made[0][channel, 7, 11] = bad
-    flags = [*constant(made, tmp_path), *heads.flags(head), *preprocess_flags(LETTERBOX, HW)]
+    result = one_hot(head, [(3, 3, 1, 2.0)])
+    result[0][channel, 7, 11] = bad
+    flags = [*constant(result, tmp_path), *heads.flags(head), *preprocess_flags(LETTERBOX, HW)]
     outcome = nnrun("detect", *flags, tmp_path / "a.png")
     assert outcome.code == 4
-    told = outcome.one("error")
-    assert told["image"] == str(tmp_path / "a.png")
-    assert all(part in told["error"] for part in ("out0", "NaN", "--precision fp32"))
+    output = outcome.line("error")
+    assert output["image"] == str(tmp_path / "a.png")
+    assert all(part in output["error"] for part in ("out0", "NaN", "--precision fp32"))
     assert outcome.stderr.count("\n") == 1
 
 
@@ -327,6 +331,6 @@ def test_a_broken_picture_is_one_line_and_the_rest_goes_on(nnrun: Run, tmp_path,
     flags += preprocess_flags(LETTERBOX, HW)
     outcome = nnrun("detect", *flags, tmp_path / "broken", tmp_path / "a.png")
     assert_refused(outcome, 4, "broken")
-    assert outcome.one("error")["image"] == str(tmp_path / "broken")
+    assert outcome.line("error")["image"] == str(tmp_path / "broken")
     assert len(outcome.of("objects")) == 1
-    assert outcome.one("summary").items() >= {"images": 2, "failed": 1}.items()
+    assert outcome.line("summary").items() >= {"images": 2, "failed": 1}.items()

@@ -60,8 +60,8 @@ def painted(pixels: Pixels) -> NDArray[np.bool_]:
 @pytest.mark.parametrize("size", [(320, 320), (640, 480), (1000, 2000), (4000, 3000)])
 def test_the_box_is_framed(nnrun: Run, tmp_path, net, drawn, size):
     done = nnrun("detect", *net, "--draw", drawn, grey(tmp_path, size))
-    (found,) = done.one("objects")["objects"]
-    x0, y0, x1, y1 = (round(at) for at in found["box"])
+    (objects,) = done.line("objects")["objects"]
+    x0, y0, x1, y1 = (round(at) for at in objects["box"])
     seen = painted(look(drawn / "0000.jpg"))
     assert seen.shape == (size[1], size[0])
     assert seen[y0:y1, x0].mean() > 0.95
@@ -92,8 +92,8 @@ def test_labels_of_any_letters_are_drawn(nnrun: Run, tmp_path, net, drawn):
         (tmp_path / "labels.txt").write_text(name + "\n")
         named = ["--labels", tmp_path / "labels.txt"]
         done = nnrun("detect", *net, *named, "--draw", drawn, grey(tmp_path, (640, 480)))
-        (found,) = done.one("objects")["objects"]
-        assert found["label"] == name
+        (objects,) = done.line("objects")["objects"]
+        assert objects["label"] == name
         assert painted(look(drawn / "0000.jpg"))[:80].any()
 
 
@@ -135,9 +135,9 @@ def test_what_is_told_is_the_same(nnrun: Run, tmp_path, net, drawn):
     path = grey(tmp_path, (90, 60))
     plain = nnrun("detect", *net, path, path)
     also_drawn = nnrun("detect", *net, "--draw", drawn, path, path)
-    for one, other in zip(plain.of("objects"), also_drawn.of("objects"), strict=True):
-        assert one["objects"] == other["objects"]
-        assert one["ms"]["draw"] == 0
+    for each, other in zip(plain.of("objects"), also_drawn.of("objects"), strict=True):
+        assert each["objects"] == other["objects"]
+        assert each["ms"]["draw"] == 0
         assert other["ms"]["draw"] > 0
 
 
@@ -171,8 +171,8 @@ def segment_outputs(coefficient: float) -> list[Floats]:
 def test_masks_tint_what_is_theirs(nnrun: Run, tmp_path, drawn):
     net = [*constant(segment_outputs(1), tmp_path), *SEGMENT]
     done = nnrun("segment", *net, "--draw", drawn, grey(tmp_path, (320, 320)))
-    (found,) = done.one("objects")["objects"]
-    x0, y0, x1, y1 = (round(at) for at in found["box"])
+    (objects,) = done.line("objects")["objects"]
+    x0, y0, x1, y1 = (round(at) for at in objects["box"])
     seen = look(drawn / "0000.jpg")[y0 + 10 : y1 - 10]
     tinted = abs(seen[:, x0 + 5 : 110] - 128).max(axis=2)
     assert tinted.min() > 20
@@ -193,11 +193,11 @@ def pose_outputs() -> list[Floats]:
 def test_skeletons_are_drawn(nnrun: Run, tmp_path, drawn):
     net = [*constant(pose_outputs(), tmp_path), *SEGMENT]
     done = nnrun("pose", *net, "--draw", drawn, grey(tmp_path, (640, 640)))
-    (found,) = done.one("objects")["objects"]
+    (objects,) = done.line("objects")["objects"]
     seen = painted(look(drawn / "0000.jpg"))
-    for x, y, score in found["keypoints"]:
+    for x, y, score in objects["keypoints"]:
         assert seen[round(y), round(x)] == (score > 0.3)
-    first, last = found["keypoints"][0], found["keypoints"][15]
+    first, last = objects["keypoints"][0], objects["keypoints"][15]
     assert seen[round(first[1]), round(first[0]) : round(last[0])].mean() > 0.9
 
 
@@ -212,8 +212,8 @@ REFUSED = {
 @pytest.mark.parametrize("wrong", REFUSED)
 def test_where_nothing_can_be_written(nnrun: Run, tmp_path, net, wrong):
     flags, parts = REFUSED[wrong]
-    asked = [flag.format(tmp_path) for flag in flags]
-    done = nnrun("detect", *net, *asked, grey(tmp_path, (90, 60)))
+    request = [flag.format(tmp_path) for flag in flags]
+    done = nnrun("detect", *net, *request, grey(tmp_path, (90, 60)))
     assert_refused(done, 5, *parts)
 
 

@@ -26,13 +26,13 @@ def picture(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("loops", "asked", "times"), [(4, [], 4), (30, [], 20), (30, ["--end-to-end", "25"], 25)]
+    ("loops", "expected", "times"), [(4, [], 4), (30, [], 20), (30, ["--end-to-end", "25"], 25)]
 )
-def test_as_many_as_samples_up_to_a_bound(nnrun: Run, tmp_path, picture, loops, asked, times):
-    outcome = nnrun("bench", *small().write(tmp_path), *RUN, loops, *picture, *asked)
+def test_as_many_as_samples_up_to_a_bound(nnrun: Run, tmp_path, picture, loops, expected, times):
+    outcome = nnrun("bench", *small().write(tmp_path), *RUN, loops, *picture, *expected)
     lines = outcome.of("end_to_end")
     assert [line["i"] for line in lines] == list(range(times))
-    assert outcome.one("summary")["end_to_end"] == times
+    assert outcome.line("summary")["end_to_end"] == times
     assert len(outcome.of("sample")) == loops
 
 
@@ -49,7 +49,7 @@ def test_the_parts_are_all_of_the_time(nnrun: Run, tmp_path, picture):
 def test_without_a_picture_there_is_none(nnrun: Run, tmp_path):
     outcome = nnrun("bench", *small().write(tmp_path), *RUN, 3)
     assert outcome.of("end_to_end") == []
-    assert outcome.one("summary")["end_to_end"] == 0
+    assert outcome.line("summary")["end_to_end"] == 0
 
 
 def test_a_crop_may_be_needless(nnrun: Run, tmp_path):
@@ -64,7 +64,7 @@ def test_peak_memory_is_that_of_the_inference(nnrun: Run, tmp_path):
     flags = [*small().write(tmp_path), *RUN, 1, "--picture", tmp_path / "large.jpg", *FIT]
     outcome = nnrun("bench", *flags)
     assert len(outcome.of("end_to_end")) == 1
-    assert outcome.one("summary")["peak_rss_kb"] < 40_000
+    assert outcome.line("summary")["peak_rss_kb"] < 40_000
 
 
 def test_another_shape_is_refused_before_anything_is_measured(nnrun: Run, tmp_path, picture):
@@ -109,10 +109,10 @@ def test_a_net_with_two_outputs_has_no_classes(nnrun: Run, tmp_path, picture):
 def test_a_detector_is_timed_from_the_file_to_its_boxes(nnrun: Run, tmp_path):
     noise(40, 30).save(tmp_path / "a.png")
     head = Yolov8(strides=(8,))
-    made = heads.maps(head, 3, (16, 24), 1, apart=False)
+    result = heads.maps(head, 3, (16, 24), 1, apart=False)
     fit = ["--picture", tmp_path / "a.png", "--fit", "letterbox", "--size", "16x24"]
     run = ["--shape", "3,16,24", "--warmup", "0", "--threads", "1", "--loops", 3]
-    flags = [*constant(made, tmp_path), *run, *fit, *heads.flags(head)]
+    flags = [*constant(result, tmp_path), *run, *fit, *heads.flags(head)]
     lines = nnrun("bench", *flags).of("end_to_end")
     assert [line["i"] for line in lines] == [0, 1, 2]
     assert all(line[part] > 0 for line in lines for part in PARTS)
@@ -120,10 +120,10 @@ def test_a_detector_is_timed_from_the_file_to_its_boxes(nnrun: Run, tmp_path):
 
 def test_another_head_is_refused_before_anything_is_measured(nnrun: Run, tmp_path):
     noise(40, 30).save(tmp_path / "a.png")
-    made = heads.maps(Yolov8(strides=(8,)), 3, (16, 16), 1, apart=False)
+    result = heads.maps(Yolov8(strides=(8,)), 3, (16, 16), 1, apart=False)
     fit = ["--picture", tmp_path / "a.png", *FIT]
     wrong = heads.flags(Yolov8(strides=(8, 16)))
-    outcome = nnrun("bench", *constant(made, tmp_path), *RUN, 3, *fit, *wrong)
+    outcome = nnrun("bench", *constant(result, tmp_path), *RUN, 3, *fit, *wrong)
     assert_refused(outcome, 3, "2 strides", "67,2,2")
     assert outcome.stdout == ""
 

@@ -43,7 +43,7 @@ def ids(done: Outcome) -> list[int]:
 def test_the_likeliest_token_comes_each_time(nnrun: Run, tmp_path: Path, decoder: Decoder):
     done = nnrun("generate", *flags(tmp_path, PROMPT, decoder), "--max-tokens", 12)
     assert ids(done) == decoder.greedy(PROMPT, 12)
-    summary = done.one("summary")
+    summary = done.line("summary")
     assert (summary["ending"], summary["prompt_tokens"], summary["tokens"]) == ("max_tokens", 5, 12)
     assert len(summary["step_ms"]) == 11
     assert sum(summary["step_tokens"]) == 11
@@ -55,7 +55,7 @@ def test_a_prompt_in_chunks_is_the_same_prompt(nnrun: Run, tmp_path: Path):
     line = [*flags(tmp_path, LONG), "--max-tokens", 5]
     whole, parts = (nnrun("generate", *line, "--chunk", chunk) for chunk in (128, 7))
     assert ids(whole) == ids(parts) == Decoder().greedy(LONG, 5)
-    assert parts.one("summary")["prefill_tokens"] == [7] * 7 + [1]
+    assert parts.line("summary")["prefill_tokens"] == [7] * 7 + [1]
     assert [line["tokens"] for line in parts.of("prefill")] == [*range(7, 50, 7), 50]
 
 
@@ -63,10 +63,10 @@ def test_a_prompt_in_chunks_is_the_same_prompt(nnrun: Run, tmp_path: Path):
 def test_threads_change_nothing(nnrun: Run, tmp_path: Path, threads: int):
     if threads > (os.cpu_count() or 1):
         pytest.skip("this machine has one core")
-    given = ["--prefill-threads", threads, "--decode-threads", threads]
-    done = nnrun("generate", *flags(tmp_path, PROMPT), "--max-tokens", 8, *given)
+    inputs = ["--prefill-threads", threads, "--decode-threads", threads]
+    done = nnrun("generate", *flags(tmp_path, PROMPT), "--max-tokens", 8, *inputs)
     assert ids(done) == Decoder().greedy(PROMPT, 8)
-    assert done.one("summary")["threads"] == {
+    assert done.line("summary")["threads"] == {
         "prefill": threads, "decode": threads, "settled": True,
     }  # fmt: skip
 
@@ -76,13 +76,13 @@ def test_an_end_token_ends_and_is_not_said(nnrun: Run, tmp_path: Path):
     end = expected[6]
     done = nnrun("generate", *flags(tmp_path, PROMPT), "--max-tokens", 50, "--end-token", end)
     assert ids(done) == expected[: expected.index(end)]
-    assert done.one("summary")["ending"] == "end"
+    assert done.line("summary")["ending"] == "end"
 
 
 def test_the_context_ends_it_and_that_is_said(nnrun: Run, tmp_path: Path):
     done = nnrun("generate", *flags(tmp_path, PROMPT), "--context", 9)
     assert ids(done) == Decoder().greedy(PROMPT, 5)
-    assert done.one("summary")["ending"] == "context"
+    assert done.line("summary")["ending"] == "context"
 
 
 def test_a_prompt_beyond_the_context_is_refused(nnrun: Run, tmp_path: Path):
@@ -113,8 +113,8 @@ def test_lookup_changes_the_number_of_steps_only(nnrun: Run, tmp_path: Path, mor
     plain = nnrun("generate", *line)
     drafted = nnrun("generate", *line, "--lookup", 7)
     assert ids(plain) == ids(drafted)
-    assert plain.one("summary")["drafted"] == 0
-    summary = drafted.one("summary")
+    assert plain.line("summary")["drafted"] == 0
+    summary = drafted.line("summary")
     assert summary["drafted"] >= summary["accepted"] > 0
     assert sum(summary["step_tokens"]) == 59
     assert len(summary["step_ms"]) == 59 - summary["accepted"]
@@ -128,7 +128,7 @@ def test_lookup_ends_where_it_must(nnrun: Run, tmp_path: Path):
             nnrun("generate", *line, *more, *lookup) for lookup in ([], ["--lookup", "7"])
         )
         assert ids(plain) == ids(drafted)
-        assert plain.one("summary")["ending"] == drafted.one("summary")["ending"]
+        assert plain.line("summary")["ending"] == drafted.line("summary")["ending"]
 
 
 class TestPrefixCache:
@@ -142,57 +142,57 @@ class TestPrefixCache:
 
     def test_the_second_run_reads_only_what_is_new(self, nnrun: Run, line: list[Any], tmp_path):
         first, second = nnrun("generate", *line), nnrun("generate", *line)
-        assert first.one("summary")["restored"] == 0
-        assert second.one("summary")["restored"] == 49
-        assert second.one("summary")["prefill_tokens"] == [1]
+        assert first.line("summary")["restored"] == 0
+        assert second.line("summary")["restored"] == 49
+        assert second.line("summary")["prefill_tokens"] == [1]
         assert ids(first) == ids(second) == Decoder().greedy(LONG, 6)
         other = LONG[:30] + PROMPT
         save(tmp_path, other)
         third = nnrun("generate", *line)
-        assert third.one("summary")["restored"] == 30
+        assert third.line("summary")["restored"] == 30
         assert ids(third) == Decoder().greedy(other, 6)
 
     def test_a_half_cache_comes_back_as_it_was(self, nnrun: Run, line: list[Any]):
         halves = ["fp16" if word == "fp32" else word for word in line]
         first, second = nnrun("generate", *halves), nnrun("generate", *halves)
-        assert second.one("summary")["restored"] == 49
+        assert second.line("summary")["restored"] == 49
         assert ids(first) == ids(second)
-        assert nnrun("generate", *line).one("summary")["restored"] == 0
+        assert nnrun("generate", *line).line("summary")["restored"] == 0
 
     def test_another_model_or_a_broken_file_is_passed_over(self, nnrun, line, tmp_path):
-        nnrun("generate", *line).one("summary")
+        nnrun("generate", *line).line("summary")
         (stored,) = (tmp_path / "kept").iterdir()
         content = bytearray(stored.read_bytes())
         content[-200] ^= 1
         stored.write_bytes(content)
         done = nnrun("generate", *line)
-        assert done.one("summary")["restored"] < 50
+        assert done.line("summary")["restored"] < 50
         assert ids(done) == Decoder().greedy(LONG, 6)
         stored.write_bytes(content[:100])
-        assert nnrun("generate", *line).one("summary")["restored"] == 0
+        assert nnrun("generate", *line).line("summary")["restored"] == 0
         other = other_seed(Decoder())
         other.write(tmp_path)
         done = nnrun("generate", *line)
-        assert done.one("summary")["restored"] == 0
+        assert done.line("summary")["restored"] == 0
         assert ids(done) == other.greedy(LONG, 6)
 
     def test_the_least_recently_used_go(self, nnrun: Run, line: list[Any], tmp_path: Path):
         rng = np.random.default_rng(3)
         for i in range(4):
             save(tmp_path, [int(token) for token in rng.integers(0, 96, 1200)])
-            nnrun("generate", *line, "--prefix-cache-limit", 1).one("summary")
+            nnrun("generate", *line, "--prefix-cache-limit", 1).line("summary")
             files = list((tmp_path / "kept").iterdir())
             assert len(files) == min(i + 1, 3)
             assert sum(path.stat().st_size for path in files) <= 1 << 20
         save(tmp_path, LONG * 80)
         done = nnrun("generate", *line, "--prefix-cache-limit", 1, "--context", 5000)
-        assert done.one("summary")["ending"] == "max_tokens"
+        assert done.line("summary")["ending"] == "max_tokens"
         assert "more than --prefix-cache-limit" in done.stderr
 
     def test_a_full_disk_costs_one_line_only(self, nnrun: Run, line: list[Any], tmp_path: Path):
         other = LONG[::-1]
         with file_systems.mounted(tmp_path / "disk", "256k") as disk:
-            nnrun("generate", *line[:-1], disk).one("summary")
+            nnrun("generate", *line[:-1], disk).line("summary")
             (kept,) = disk.glob("*.kv")
             room = os.statvfs(disk)
             (disk / "filler").write_bytes(b"\0" * (room.f_bavail - 2) * room.f_frsize)
@@ -205,7 +205,7 @@ class TestPrefixCache:
             )
             assert list(disk.glob("*.kv*")) == [kept]
             save(tmp_path, LONG)
-            assert nnrun("generate", *line[:-1], disk).one("summary")["restored"] == 49
+            assert nnrun("generate", *line[:-1], disk).line("summary")["restored"] == 49
 
 
 def start(path: Path, line: list[Any]) -> subprocess.Popen[str]:

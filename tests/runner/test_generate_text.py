@@ -40,8 +40,8 @@ def test_an_answer_is_text(nnrun: Run, tmp_path: Path, family: str):
     decoder = Decoder(vocabulary=tokenizer.get_vocab_size(), seed=5)
     ids = [line["id"] for line in done.of("token")]
     assert ids[:5] == decoder.greedy(prompt, 5)
-    assert done.one("header")["input"]["prompt_tokens"] == len(prompt)
-    assert done.one("summary")["text"] == shown(done)
+    assert done.line("header")["input"]["prompt_tokens"] == len(prompt)
+    assert done.line("summary")["text"] == shown(done)
     (tmp_path / "prompt.txt").write_text(PROMPT)
     again = nnrun(
         *("generate", *flags(tmp_path, family), "--prompt-file", tmp_path / "prompt.txt"),
@@ -58,7 +58,7 @@ def test_a_stop_string_ends_it_before(nnrun: Run, tmp_path: Path):
     stop = whole[20:27]
     done = nnrun("generate", *line, "--stop", stop, "--stop", "not in it at all")
     assert shown(done) == whole[: whole.index(stop)]
-    assert done.one("summary")["ending"] == "stop"
+    assert done.line("summary")["ending"] == "stop"
 
 
 SCHEMA = {
@@ -82,7 +82,7 @@ def test_an_answer_keeps_to_its_schema(nnrun: Run, tmp_path: Path, family: str, 
         more = ["--temperature", 1.5, "--seed", seed, "--max-tokens", 400, "--lookup", lookup]
         done = nnrun("generate", *line, *more)
         answer = json.loads(shown(done))
-        assert done.one("summary")["ending"] == "schema"
+        assert done.line("summary")["ending"] == "schema"
         assert list(answer) == SCHEMA["required"]
         assert len(answer["name"]) <= 12
         assert answer["colour"] in {"red", "green"}

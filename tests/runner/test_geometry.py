@@ -62,8 +62,8 @@ def seen(nnrun: Run, folder: Path, how: Preprocess, hw: tuple[int, int]) -> Floa
     flags = [*identity().write(folder), *fixed, *preprocess_flags(how, hw)]
     outcome = nnrun("classify", *flags, folder / "a.png")
     assert outcome.code == 0, outcome
-    made: Floats = np.fromfile(folder / "0.out0.f32", "<f4")
-    return made.reshape(-1, *hw)
+    result: Floats = np.fromfile(folder / "0.out0.f32", "<f4")
+    return result.reshape(-1, *hw)
 
 
 @settings(max_examples=300, deadline=None)
@@ -93,9 +93,9 @@ def test_one_and_four_channels_are_the_desktops(nnrun: Run, tmp_path, order):
     picture.save(tmp_path / "a.png")
     for how in (Letterbox(**levels, pad=(200, 20, 90)), Stretch(**levels), ObjectCrop(**levels)):
         expected = prepare_picture(picture, how, (40, 52))
-        made = seen(nnrun, tmp_path, how, (40, 52))
-        assert made.shape == expected.shape == (len(mean), 40, 52)
-        assert made.tobytes() == expected.tobytes()
+        result = seen(nnrun, tmp_path, how, (40, 52))
+        assert result.shape == expected.shape == (len(mean), 40, 52)
+        assert result.tobytes() == expected.tobytes()
 
 
 def test_gray_is_pillows_own(nnrun: Run, tmp_path):
@@ -103,8 +103,8 @@ def test_gray_is_pillows_own(nnrun: Run, tmp_path):
     picture = noise(64, 64, 5)
     picture.save(tmp_path / "a.png")
     how = Stretch(order="gray", mean=(0.0,), norm=(1.0,))
-    made = seen(nnrun, tmp_path, how, (64, 64))
-    assert np.array_equal(made[0], np.asarray(picture.convert("L"), np.float32))
+    result = seen(nnrun, tmp_path, how, (64, 64))
+    assert np.array_equal(result[0], np.asarray(picture.convert("L"), np.float32))
 
 
 EXTREMES = {
@@ -134,9 +134,9 @@ def test_the_rest_is_filled_in_the_nets_order(nnrun: Run, tmp_path):
     """The pad is R, G, B whatever order the net takes."""
     noise(40, 10).save(tmp_path / "a.png")
     how = Letterbox(**PLAIN | {"order": "bgr"}, pad=(10, 20, 30))
-    made = seen(nnrun, tmp_path, how, (40, 40))
-    assert made[:, 0, 0].tolist() == made[:, -1, -1].tolist() == [30, 20, 10]
-    assert not np.isin(made[:, 15:25], [10, 20, 30]).all()
+    result = seen(nnrun, tmp_path, how, (40, 40))
+    assert result[:, 0, 0].tolist() == result[:, -1, -1].tolist() == [30, 20, 10]
+    assert not np.isin(result[:, 15:25], [10, 20, 30]).all()
 
 
 def test_pictures_of_several_sizes_share_a_buffer(nnrun: Run, tmp_path):
@@ -150,8 +150,8 @@ def test_pictures_of_several_sizes_share_a_buffer(nnrun: Run, tmp_path):
     outcome = nnrun("classify", *flags, *(tmp_path / f"{i}.png" for i in range(len(sides))))
     assert len(outcome.of("classification")) == len(sides)
     for i, (width, height) in enumerate(sides):
-        made = np.fromfile(tmp_path / f"{i}.out0.f32", "<f4")
-        assert np.array_equal(made, prepare_picture(smooth(width, height), how, hw).ravel())
+        result = np.fromfile(tmp_path / f"{i}.out0.f32", "<f4")
+        assert np.array_equal(result, prepare_picture(smooth(width, height), how, hw).ravel())
 
 
 MISTAKES = {
@@ -182,6 +182,6 @@ def test_the_header_tells_the_geometry(nnrun: Run, tmp_path):
     noise(9, 9).save(tmp_path / "a.png")
     how = Letterbox(**PLAIN, pad=(1, 2, 3), place="topleft")
     flags = [*small().write(tmp_path), *preprocess_flags(how, (16, 24))]
-    told = nnrun("classify", *flags, tmp_path / "a.png").one("header")["input"]
-    wanted = {"fit": "letterbox", "size": [16, 24], "pad": [1, 2, 3], "place": "topleft"}
-    assert told.items() >= (wanted | {"resample": "linear", "order": "rgb"}).items()
+    outcome = nnrun("classify", *flags, tmp_path / "a.png").line("header")["input"]
+    expected = {"fit": "letterbox", "size": [16, 24], "pad": [1, 2, 3], "place": "topleft"}
+    assert outcome.items() >= (expected | {"resample": "linear", "order": "rgb"}).items()

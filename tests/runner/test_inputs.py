@@ -51,12 +51,12 @@ def test_pictures_and_folders_in_the_order_asked_for(nnrun: Run, tmp_path):
     (tmp_path / "shots").mkdir()
     for name in ("z.png", "shots/b.png", "shots/a.png"):
         noise(9, 9).save(tmp_path / name)
-    asked = [tmp_path / "z.png", f"{tmp_path}/shots/", tmp_path / "z.png"]
-    outcome = nnrun("classify", *small().write(tmp_path), *FIT, *asked)
+    request = [tmp_path / "z.png", f"{tmp_path}/shots/", tmp_path / "z.png"]
+    outcome = nnrun("classify", *small().write(tmp_path), *FIT, *request)
     assert images(outcome) == ["z.png", "a.png", "b.png", "z.png"]
-    told = [line["image"] for line in outcome.of("classification")]
-    assert told[1] == f"{tmp_path}/shots/a.png"
-    assert outcome.one("summary")["images"] == 4
+    result = [line["image"] for line in outcome.of("classification")]
+    assert result[1] == f"{tmp_path}/shots/a.png"
+    assert outcome.line("summary")["images"] == 4
 
 
 def test_an_empty_folder_is_one_line(nnrun: Run, tmp_path):
@@ -77,8 +77,8 @@ def test_a_list(nnrun: Run, tmp_path):
     flags = [*small().write(tmp_path), *FIT, "--list", "list.txt", "z.png"]
     outcome = nnrun("classify", *flags, cwd=tmp_path)
     assert images(outcome) == ["z.png", "with space.png", "b.png", "z.png"]
-    assert outcome.one("error")["image"] == "none.png"
-    assert outcome.one("summary").items() >= {"images": 5, "failed": 1}.items()
+    assert outcome.line("error")["image"] == "none.png"
+    assert outcome.line("summary").items() >= {"images": 5, "failed": 1}.items()
 
 
 @pytest.mark.parametrize("text", [None, "", "\n\n"])
@@ -144,15 +144,15 @@ def test_frames_are_told_apart_whatever_lies_between(nnrun_path, tmp_path_factor
     flags = [*identity().write(folder), *SHOWN, "--save-outputs", folder, "--stdin", "mjpeg"]
     outcome = fed(nnrun_path, stream, *flags)
     assert outcome.code == 0, outcome
-    told = outcome.of("classification")
-    assert [line["frame"] for line in told] == list(range(len(frames)))
+    result = outcome.of("classification")
+    assert [line["frame"] for line in result] == list(range(len(frames)))
     for i, (_, frame) in enumerate(frames):
         (folder / "alone.jpg").write_bytes(frame)
-        made = np.fromfile(folder / f"{i}.out0.f32", "<f4")
+        created = np.fromfile(folder / f"{i}.out0.f32", "<f4")
         with Image.open(folder / "alone.jpg") as picture:
-            assert (told[i]["width"], told[i]["height"]) == picture.size
-        assert np.array_equal(made, alone(nnrun_path, folder))
-    assert outcome.one("summary").items() >= {"images": len(frames), "failed": 0}.items()
+            assert (result[i]["width"], result[i]["height"]) == picture.size
+        assert np.array_equal(created, alone(nnrun_path, folder))
+    assert outcome.line("summary").items() >= {"images": len(frames), "failed": 0}.items()
 
 
 def alone(nnrun_path: Path, folder: Path) -> Floats:
@@ -160,8 +160,8 @@ def alone(nnrun_path: Path, folder: Path) -> Floats:
     (folder / "one").mkdir(exist_ok=True)
     flags = [*identity().write(folder), *SHOWN, "--save-outputs", folder / "one"]
     assert fed(nnrun_path, b"", *flags, folder / "alone.jpg").code == 0
-    made: Floats = np.fromfile(folder / "one" / "0.out0.f32", "<f4")
-    return made
+    result: Floats = np.fromfile(folder / "one" / "0.out0.f32", "<f4")
+    return result
 
 
 GOOD = encode(smooth(33, 21), "JPEG")
@@ -189,7 +189,7 @@ def test_a_broken_frame_is_one_line_and_the_next_one_is_whole(nnrun_path, tmp_pa
     assert error["error"].startswith("frame 1: ")
     assert problem in error["error"]
     assert [line["frame"] for line in outcome.of("classification")] == [0, 2, 3]
-    assert outcome.one("summary").items() >= {"images": 4, "failed": 1}.items()
+    assert outcome.line("summary").items() >= {"images": 4, "failed": 1}.items()
     assert outcome.stderr.count("\n") == 1
 
 
@@ -198,14 +198,14 @@ def test_a_stream_that_ends_within_a_frame(nnrun_path, tmp_path):
     outcome = fed(nnrun_path, GOOD + GOOD[:-30], *flags)
     assert outcome.code == 4
     assert len(outcome.of("classification")) == 1
-    assert "ends within" in outcome.one("error")["error"]
+    assert "ends within" in outcome.line("error")["error"]
 
 
 @pytest.mark.parametrize("stream", [b"", b"\xff", b"\xff\xd8", b"no picture at all" * 10_000])
 def test_a_stream_without_a_frame(nnrun_path, tmp_path, stream):
     outcome = fed(nnrun_path, stream, *small().write(tmp_path), *FIT, "--stdin", "mjpeg")
     assert outcome.code == 0
-    assert outcome.one("summary").items() >= {"images": 0, "failed": 0}.items()
+    assert outcome.line("summary").items() >= {"images": 0, "failed": 0}.items()
 
 
 def test_a_folder_as_standard_input_is_one_line(nnrun_path, tmp_path):
@@ -257,8 +257,8 @@ def rgb_of(planes: bytes, width: int, height: int) -> NDArray[np.uint8]:
         luma + ((-fixed[0.34414] * blue - fixed[0.71414] * red + 32768) >> 16),
         luma + ((fixed[1.772] * blue + 32768) >> 16),
     ]
-    made: NDArray[np.uint8] = np.clip(np.stack(levels, axis=-1), 0, 255).astype(np.uint8)
-    return made
+    result: NDArray[np.uint8] = np.clip(np.stack(levels, axis=-1), 0, 255).astype(np.uint8)
+    return result
 
 
 def i420(count: int, width: int, height: int, seed: int) -> list[bytes]:
@@ -277,20 +277,20 @@ def test_raw_frames_become_these_levels(nnrun_path, tmp_path_factory, width, hei
     assert outcome.code == 0, outcome
     assert [line["frame"] for line in outcome.of("classification")] == list(range(count))
     for i, frame in enumerate(frames):
-        made = np.fromfile(folder / f"{i}.out0.f32", "<f4").reshape(3, height, width)
-        assert np.array_equal(made.transpose(1, 2, 0), rgb_of(frame, width, height))
+        result = np.fromfile(folder / f"{i}.out0.f32", "<f4").reshape(3, height, width)
+        assert np.array_equal(result.transpose(1, 2, 0), rgb_of(frame, width, height))
 
 
 def test_the_matrix_is_that_of_jpeg():
     """To within the rounding of Pillow's own tables."""
     (frame,) = i420(1, 64, 48, 9)
-    made = rgb_of(frame, 64, 48).astype(int)
+    result = rgb_of(frame, 64, 48).astype(int)
     planes = np.split(np.frombuffer(frame, np.uint8), [64 * 48, 64 * 48 + 32 * 24])
     luma = Image.fromarray(planes[0].reshape(48, 64))
     small_ones = [Image.fromarray(part.reshape(24, 32)) for part in planes[1:]]
     chroma = [part.resize((64, 48), Image.Resampling.NEAREST) for part in small_ones]
     expected = np.asarray(Image.merge("YCbCr", [luma, *chroma]).convert("RGB")).astype(int)
-    assert abs(made - expected).max() <= 1
+    assert abs(result - expected).max() <= 1
 
 
 def test_half_a_raw_frame_at_the_end_is_one_line(nnrun_path, tmp_path):
@@ -299,7 +299,7 @@ def test_half_a_raw_frame_at_the_end_is_one_line(nnrun_path, tmp_path):
     outcome = fed(nnrun_path, stream, *flags)
     assert outcome.code == 4
     assert len(outcome.of("classification")) == 1
-    assert "--frame" in outcome.one("error")["error"]
+    assert "--frame" in outcome.line("error")["error"]
 
 
 def test_a_segment_full_of_starts_is_not_read_for_each_of_them(nnrun_path: Path, tmp_path):

@@ -18,9 +18,9 @@ FILES = sorted(path for path in SOURCES.rglob("*") if path.suffix in {".h", ".cp
 def layers() -> list[str]:
     """From the lowest up, as CMake lists them."""
     text = (RUNNER / "sources.cmake").read_text()
-    found = re.search(r"set\(NNRUN_LAYERS ([\w ]+)\)", text)
-    assert found
-    return found[1].split()
+    result = re.search(r"set\(NNRUN_LAYERS ([\w ]+)\)", text)
+    assert result
+    return result[1].split()
 
 
 def includes(path: Path) -> set[str]:

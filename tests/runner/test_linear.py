@@ -149,15 +149,15 @@ REFUSED = {
 
 @pytest.mark.parametrize("params", REFUSED)
 def test_parameters_that_make_no_layer_are_refused(nnrun: Run, tmp_path: Path, params: str) -> None:
-    given = dict(word.split("=") for word in f"0=8 1=8 {params}".split())
-    line = " ".join(f"{key}={value}" for key, value in given.items())
+    inputs = dict(word.split("=") for word in f"0=8 1=8 {params}".split())
+    line = " ".join(f"{key}={value}" for key, value in inputs.items())
     flags = Net().add("Input", "in0").add("LinearQ", "out0", line).write(tmp_path)
     np.save(tmp_path / "x.npy", np.zeros(8, np.float32))
     done = nnrun("compute", *flags, "--save-outputs", tmp_path, tmp_path / "x.npy")
     assert_refused(done, 3, "net.param", "layer out0 (LinearQ)", REFUSED[params])
 
 
-def made(shape: LinearShape = PLAIN) -> Net:
+def make(shape: LinearShape = PLAIN) -> Net:
     """A net of the shape."""
     return net_of(shape, own_layers.made_weights(shape, np.random.default_rng(3)))
 
@@ -172,20 +172,20 @@ def refusal(nnrun: Run, folder: Path, net: Net, *shapes: tuple[int, ...]) -> Out
 
 @pytest.mark.parametrize("kept", [0, 3, 64, 100, -64])
 def test_a_truncated_bin_is_refused(nnrun: Run, tmp_path: Path, kept: int) -> None:
-    net = made()
+    net = make()
     net.weights = net.weights[:kept]
     assert_refused(refusal(nnrun, tmp_path, net, (64,)), 3, "net.bin", "truncated")
 
 
 def test_the_weights_of_another_layer_are_refused(nnrun: Run, tmp_path: Path) -> None:
-    net = made()
+    net = make()
     net.weights = b"nnq0" + net.weights[4:]
     assert_refused(refusal(nnrun, tmp_path, net, (64,)), 3, "net.bin", "another .param")
 
 
 @pytest.mark.parametrize("size", [(63,), (2, 65), (1, 2, 64)])
 def test_an_input_that_does_not_fit_is_refused(nnrun: Run, tmp_path: Path, size) -> None:
-    assert refusal(nnrun, tmp_path, made(), size).code == 4
+    assert refusal(nnrun, tmp_path, make(), size).code == 4
 
 
 @pytest.mark.parametrize("size", [(2, 23), (3, 24), (24,)])

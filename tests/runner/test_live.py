@@ -76,7 +76,7 @@ def test_late_frames_are_dropped_counted_and_never_decoded(nnrun_path, tmp_path)
         stream.feed(stale * 6 + GOOD)
         outcome = stream.end()
     assert outcome.code == 0, outcome
-    summary = outcome.one("summary")
+    summary = outcome.line("summary")
     assert summary["images"] + summary["dropped"] == 7
     assert summary["dropped"] >= 1
     assert summary["stopped"] == "end"
@@ -94,7 +94,7 @@ def test_frames_that_come_one_by_one_are_all_seen(nnrun_path, tmp_path):
             assert (line["frame"], line["dropped"]) == (number, 0)
             times.append(line["at"])
         assert times == sorted(times)
-        assert stream.end().one("summary").items() >= {"images": 4, "dropped": 0}.items()
+        assert stream.end().line("summary").items() >= {"images": 4, "dropped": 0}.items()
 
 
 def test_a_stream_that_falls_silent_has_ended(nnrun_path, tmp_path):
@@ -117,7 +117,7 @@ def test_pictures_are_bounded_too(nnrun: Run, tmp_path):
         smooth(9, 9).save(tmp_path / name)
     outcome = nnrun("classify", *small().write(tmp_path), *FIT, "--stop-after", 2, tmp_path)
     assert len(outcome.of("classification")) == 2
-    assert "dropped" not in outcome.one("summary")
+    assert "dropped" not in outcome.line("summary")
 
 
 def test_a_broken_frame_of_a_live_stream_is_one_line(nnrun_path, tmp_path):
@@ -162,9 +162,9 @@ def state(port: int, frames: int) -> dict[str, Any]:
     deadline = time.monotonic() + 60
     while True:
         with suppress(OSError):
-            told: dict[str, Any] = json.loads(get(port, "/state")[1])
-            if told["frames"] >= frames:
-                return told
+            content: dict[str, Any] = json.loads(get(port, "/state")[1])
+            if content["frames"] >= frames:
+                return content
         assert time.monotonic() < deadline
         time.sleep(0.02)
 
@@ -178,9 +178,9 @@ def test_a_browser_sees_the_page_and_the_frames(nnrun_path, tmp_path):
         assert b'<img id="picture"' in page
         assert get(port, "/preview.js")[0] == 200
         stream.feed(GOOD)
-        told = state(port, 1)
-        assert told.items() >= {"title": title, "frames": 1, "dropped": 0}.items()
-        assert told["seen"]
+        result = state(port, 1)
+        assert result.items() >= {"title": title, "frames": 1, "dropped": 0}.items()
+        assert result["seen"]
         with urllib.request.urlopen(f"http://127.0.0.1:{port}/stream", timeout=30) as pictures:
             kind = pictures.headers["Content-Type"]
             assert kind == "multipart/x-mixed-replace; boundary=frame"

@@ -39,7 +39,7 @@ def find(
 ) -> Line:
     """The line of a.png when the net's outputs are those."""
     flags = [*constant(outputs, folder), *head_flags(head), *preprocess_flags(fit, size)]
-    return nnrun("obb", *flags, *more, folder / "a.png").one("objects")
+    return nnrun("obb", *flags, *more, folder / "a.png").line("objects")
 
 
 def random_maps(head: Yolov8, classes: int, size: tuple[int, int], seed: int) -> list[Floats]:
@@ -56,16 +56,16 @@ def random_maps(head: Yolov8, classes: int, size: tuple[int, int], seed: int) ->
 
 
 def assert_same(line: Line, expected: list[DecodedObject]) -> None:
-    found = line["objects"]
-    assert [each["class"] for each in found] == [each.class_ for each in expected]
+    objects = line["objects"]
+    assert [each["class"] for each in objects] == [each.class_ for each in expected]
     if not expected:
         return
     scores = [each.score for each in expected]
-    np.testing.assert_allclose([each["score"] for each in found], scores, rtol=1e-6)
+    np.testing.assert_allclose([each["score"] for each in objects], scores, rtol=1e-6)
     boxes = [each.box for each in expected]
-    np.testing.assert_allclose([each["box"] for each in found], boxes, rtol=1e-5, atol=1e-4)
+    np.testing.assert_allclose([each["box"] for each in objects], boxes, rtol=1e-5, atol=1e-4)
     rotated = [each.rotated or () for each in expected]
-    np.testing.assert_allclose([each["rotated"] for each in found], rotated, rtol=1e-5, atol=1e-4)
+    np.testing.assert_allclose([each["rotated"] for each in objects], rotated, rtol=1e-5, atol=1e-4)
 
 
 side = st.integers(1, 120)
@@ -133,11 +133,11 @@ def one_box(angle: float, reach: tuple[float, float, float, float]) -> tuple[Yol
 def test_sides_are_measured_in_the_turned_picture(nnrun: Run, tmp_path):
     noise(SIZE[1], SIZE[0]).save(tmp_path / "a.png")
     head, outputs = one_box(np.pi / 6, (4, 3, 12, 5))
-    (found,) = find(nnrun, tmp_path, head, outputs)["objects"]
+    (objects,) = find(nnrun, tmp_path, head, outputs)["objects"]
     x, y = 52 + 4 * np.cos(np.pi / 6) - 1 * np.sin(np.pi / 6), 36 + 4 * 0.5 + np.cos(np.pi / 6)
-    assert found["rotated"] == pytest.approx([x, y, 16, 8, np.pi / 6], rel=1e-6)
+    assert objects["rotated"] == pytest.approx([x, y, 16, 8, np.pi / 6], rel=1e-6)
     half = 8 * np.cos(np.pi / 6) + 4 * 0.5, 8 * 0.5 + 4 * np.cos(np.pi / 6)
-    assert found["box"] == pytest.approx([x - half[0], y - half[1], x + half[0], y + half[1]])
+    assert objects["box"] == pytest.approx([x - half[0], y - half[1], x + half[0], y + half[1]])
 
 
 def test_the_drawing_turns_with_the_box(nnrun: Run, tmp_path):

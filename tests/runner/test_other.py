@@ -54,7 +54,7 @@ def test_values_that_are_not_finite_have_no_figures(nnrun: Run, tmp_path):
         Stretch(order="rgb", mean=(0.0, 0.0, 0.0), norm=(0.0, 0.0, 0.0)), (4, 4)
     )
     outcome = nnrun("other", *net.write(tmp_path), *black, tmp_path / "a.png")
-    (output,) = outcome.one("outputs")["outputs"]
+    (output,) = outcome.line("outputs")["outputs"]
     assert output["finite"] is False
     assert (output["min"], output["mean"], output["max"]) == (None, None, None)
     assert "file" not in output

@@ -106,7 +106,7 @@ def scored(nnrun: Run, folder: Path, line: list[Any], *flags: object) -> Floats:
     tokens = ["--picture-token", TOKEN, "--tokens", folder / "ids.npy", "--quiet"]
     saved = ["--save-logits", folder / "logits.npy"]
     done = nnrun("score", *text_flags(folder), *line, *tokens, *saved, *flags)
-    assert done.one("picture")["rows"] == PICTURES.rows
+    assert done.line("picture")["rows"] == PICTURES.rows
     logits: Floats = np.load(folder / "logits.npy")
     return logits
 
@@ -139,10 +139,10 @@ def test_an_answer_is_the_originals(nnrun: Run, folder: Path) -> None:
     for token in said[:4]:
         assert token == expected_logits(folder, ids)[-1].argmax()
         ids.append(token)
-    summary = done.one("summary")
+    summary = done.line("summary")
     assert summary["prompt_tokens"] == len(IDS)
     assert 0 < summary["picture_ms"] < summary["first_token_ms"]
-    assert done.one("header")["input"]["picture"]["longest"] == PICTURES.preprocess.longest
+    assert done.line("header")["input"]["picture"]["longest"] == PICTURES.preprocess.longest
     other = nnrun("generate", *flags(folder, "b.png"), "--prompt", ASKED)
     assert [line["id"] for line in other.of("token")] != said
 
@@ -153,7 +153,7 @@ def test_a_chats_picture_stands_as_in_its_template(nnrun: Run, folder: Path) -> 
         done = nnrun("generate", *flags(folder), *more, "--prompt", ASKED)
         messages = [Message("system", system)] if system else []
         text = SEGMENTS.render([*messages, Message("user", ASKED)], picture=True)
-        assert done.one("summary")["prompt_tokens"] == len(
+        assert done.line("summary")["prompt_tokens"] == len(
             TOKENIZER.encode(text, add_special_tokens=False).ids
         )
 
@@ -171,7 +171,7 @@ def test_a_picture_is_seen_once_in_a_conversation(
     turns = [{"text": ASKED}, {"text": "And?"}, {"reset": True}, {"text": ASKED}]
     done = converse(nnrun_path, flags(folder), *turns)
     first, second, third = done.of("answer")
-    alone = nnrun("generate", *flags(folder), "--chat", "--prompt", ASKED).one("summary")
+    alone = nnrun("generate", *flags(folder), "--chat", "--prompt", ASKED).line("summary")
     assert first["text"] == alone["text"] == third["text"]
     assert second["reused"] >= first["prompt_tokens"]
     assert len(done.of("picture")) == 1
@@ -185,21 +185,21 @@ def test_a_kept_prompt_is_that_of_the_same_picture_only(
     kept = ["--prompt", ASKED, "--prefix-cache", tmp_path]
     first = nnrun("generate", *flags(folder), *kept)
     again = nnrun("generate", *flags(folder), *kept)
-    assert again.one("summary")["restored"] == len(IDS) - 1
+    assert again.line("summary")["restored"] == len(IDS) - 1
     assert not again.of("picture")
-    assert again.one("summary")["text"] == first.one("summary")["text"]
+    assert again.line("summary")["text"] == first.line("summary")["text"]
     other = nnrun("generate", *flags(folder, "b.png"), *kept)
-    assert other.one("summary")["restored"] == 0
+    assert other.line("summary")["restored"] == 0
     plain = nnrun("generate", *flags(folder, "b.png"), "--prompt", ASKED)
-    assert other.one("summary")["text"] == plain.one("summary")["text"]
+    assert other.line("summary")["text"] == plain.line("summary")["text"]
 
 
 def test_what_repeats_a_prompt_drafts_no_picture(nnrun: Run, folder: Path) -> None:
     said = [nnrun("generate", *flags(folder), "--prompt", ASKED * 3, "--lookup", n) for n in (0, 9)]
-    plain, drafted = (each.one("summary") for each in said)
+    plain, drafted = (each.line("summary") for each in said)
     assert plain["text"] == drafted["text"]
     penalty = ["--repetition-penalty", 1.3, "--prompt", ASKED]
-    assert nnrun("generate", *flags(folder), *penalty).one("summary")["tokens"] == 12
+    assert nnrun("generate", *flags(folder), *penalty).line("summary")["tokens"] == 12
 
 
 def test_what_is_wrong_with_a_picture_is_said(nnrun: Run, folder: Path, tmp_path: Path) -> None:

@@ -49,14 +49,14 @@ def maps(channels: int, seed: int) -> list[Floats]:
 
 def people(seed: int, classes: int = 2) -> list[Floats]:
     """Random outputs of a net that finds people: class 0."""
-    found = maps(classes + 4, seed)
-    for level in found:
+    result = maps(classes + 4, seed)
+    for level in result:
         level[classes:] = abs(level[classes:]) * 6
-    return found
+    return result
 
 
 def prefixed(flags: list[str]) -> list[str]:
-    return ["--detector-" + one[2:] if one.startswith("--") else one for one in flags]
+    return ["--detector-" + flag[2:] if flag.startswith("--") else flag for flag in flags]
 
 
 def finder(outputs: list[Floats], folder: Path) -> list[str]:
@@ -70,8 +70,8 @@ def picture(folder: Path, size: tuple[int, int]) -> Path:
 
 
 def objects(done: Outcome) -> list[Line]:
-    found: list[Line] = done.one("objects")["objects"]
-    return found
+    detected: list[Line] = done.line("objects")["objects"]
+    return detected
 
 
 @settings(max_examples=40, deadline=None)
@@ -97,14 +97,14 @@ def test_keypoints_are_as_many_and_where_the_head_says(
     )
     outputs = maps(4 * bins + classes + shape[0] * shape[1], seed)
     flags = [*constant(outputs, folder), *head_flags(head), *preprocess_flags(WHOLE, SIZE)]
-    found = objects(nnrun("pose", *flags, picture(folder, size)))
-    wanted = POSE.decode(head, outputs, SIZE, picture_transform(size, WHOLE, SIZE))
-    assert [one["class"] for one in found] == [one.class_ for one in wanted]
-    for one, other in zip(found, wanted, strict=True):
-        assert np.allclose(one["box"], other.box, atol=1e-4)
+    detected = objects(nnrun("pose", *flags, picture(folder, size)))
+    expected = POSE.decode(head, outputs, SIZE, picture_transform(size, WHOLE, SIZE))
+    assert [item["class"] for item in detected] == [item.class_ for item in expected]
+    for each, other in zip(detected, expected, strict=True):
+        assert np.allclose(each["box"], other.box, atol=1e-4)
         assert other.keypoints is not None
         assert other.keypoints.shape == (shape[0], 3)
-        assert np.allclose(one["keypoints"], other.keypoints, rtol=1e-6, atol=1e-4)
+        assert np.allclose(each["keypoints"], other.keypoints, rtol=1e-6, atol=1e-4)
 
 
 @settings(max_examples=40, deadline=None)
@@ -113,15 +113,15 @@ def test_one_net_tells_people_and_keypoints(nnrun: Run, tmp_path_factory, seed, 
     folder, size = tmp_path_factory.mktemp("pose"), (width, height)
     outputs = maps(4 * BINS + 1 + 3 * KEYPOINTS, seed)
     net = constant(outputs, folder)
-    found = objects(nnrun("pose", *net, *AT_ONCE_FLAGS, picture(folder, size)))
+    detected = objects(nnrun("pose", *net, *AT_ONCE_FLAGS, picture(folder, size)))
     at = picture_transform(size, WHOLE, SIZE)
-    wanted = POSE.decode(AT_ONCE, outputs, SIZE, at)
-    assert len(found) == len(wanted)
-    for one, other in zip(found, wanted, strict=True):
-        assert one["class"] == 0
-        assert np.allclose(one["box"], other.box, atol=1e-4)
+    expected = POSE.decode(AT_ONCE, outputs, SIZE, at)
+    assert len(detected) == len(expected)
+    for each, other in zip(detected, expected, strict=True):
+        assert each["class"] == 0
+        assert np.allclose(each["box"], other.box, atol=1e-4)
         assert other.keypoints is not None
-        assert np.allclose(one["keypoints"], other.keypoints, rtol=1e-6, atol=1e-4)
+        assert np.allclose(each["keypoints"], other.keypoints, rtol=1e-6, atol=1e-4)
 
 
 def simcc_outputs(seed: int) -> list[Floats]:
@@ -141,22 +141,22 @@ def pose_flags(kind: str) -> list[str]:
     return [*preprocess_flags(CUT, POSE_SIZE), "--head", kind]
 
 
-@pytest.mark.parametrize(("head", "kind", "made"), TOP_DOWN)
+@pytest.mark.parametrize(("head", "kind", "make_outputs"), TOP_DOWN)
 @pytest.mark.parametrize("seed", range(6))
-def test_two_nets_tell_each_persons_keypoints(nnrun: Run, tmp_path, head, kind, made, seed):
+def test_two_nets_tell_each_persons_keypoints(nnrun: Run, tmp_path, head, kind, make_outputs, seed):
     """The people are class 0 of the first net, the keypoints those of their boxes."""
-    size, found_there, outputs = (120, 90), people(seed), made(seed)
+    size, found_there, outputs = (120, 90), people(seed), make_outputs(seed)
     nets = [*constant(outputs, tmp_path), *finder(found_there, tmp_path)]
-    found = objects(nnrun("pose", *nets, *pose_flags(kind), picture(tmp_path, size)))
+    detected = objects(nnrun("pose", *nets, *pose_flags(kind), picture(tmp_path, size)))
     at = picture_transform(size, WHOLE, SIZE)
-    wanted = [one for one in DETECT.decode(FINDER, found_there, SIZE, at) if one.class_ == 0]
-    assert len(found) == len(wanted) > 0
-    for one, person in zip(found, wanted, strict=True):
-        assert one["class"] == 0
-        assert np.allclose(one["box"], person.box, atol=1e-4)
+    expected = [each for each in DETECT.decode(FINDER, found_there, SIZE, at) if each.class_ == 0]
+    assert len(detected) == len(expected) > 0
+    for item, person in zip(detected, expected, strict=True):
+        assert item["class"] == 0
+        assert np.allclose(item["box"], person.box, atol=1e-4)
         where = object_transform(size, person.box, CUT, POSE_SIZE)
         keypoints = decode_pose(head, outputs, POSE_SIZE, where)
-        assert np.allclose(one["keypoints"], keypoints, rtol=1e-6, atol=1e-3)
+        assert np.allclose(item["keypoints"], keypoints, rtol=1e-6, atol=1e-3)
 
 
 def one_person(box: tuple[int, int, int, int]) -> list[Floats]:
@@ -178,15 +178,15 @@ def test_the_second_net_is_shown_the_person(nnrun: Run, tmp_path):
     Image.fromarray(pixels).save(tmp_path / "a.png")
     same = Net().add("Input", "in0").add("ReLU", "out0").write(tmp_path, "same")
     nets = [*same, "--precision", "fp32", *finder(one_person((6, 4, 26, 28)), tmp_path)]
-    (found,) = objects(nnrun("pose", *nets, *pose_flags("heatmap"), tmp_path / "a.png"))
-    assert found["box"] == [6, 4, 26, 28]
-    for (x, y), spot in zip(spots.values(), found["keypoints"], strict=True):
+    (detected,) = objects(nnrun("pose", *nets, *pose_flags("heatmap"), tmp_path / "a.png"))
+    assert detected["box"] == [6, 4, 26, 28]
+    for (x, y), spot in zip(spots.values(), detected["keypoints"], strict=True):
         assert abs(spot[0] - (x + 0.5)) < 1
         assert abs(spot[1] - (y + 0.5)) < 1
 
 
 def test_nobody_is_there(nnrun: Run, tmp_path):
-    empty = [np.full_like(one, -9) for one in people(0)]
+    empty = [np.full_like(each, -9) for each in people(0)]
     nets = [*constant(heatmap_outputs(0), tmp_path), *finder(empty, tmp_path)]
     done = nnrun("pose", *nets, *pose_flags("heatmap"), picture(tmp_path, (50, 40)))
     assert objects(done) == []
@@ -200,12 +200,12 @@ def test_nobody_is_there(nnrun: Run, tmp_path):
 def test_the_header_tells_both_nets(nnrun: Run, tmp_path):
     nets = [*constant(simcc_outputs(0), tmp_path), *finder(people(0), tmp_path)]
     done = nnrun("pose", *nets, *pose_flags("simcc"), picture(tmp_path, (50, 40)))
-    header = done.one("header")
+    header = done.line("header")
     assert header["input"]["fit"] == "box"
     assert header["input"]["head"]["kind"] == "simcc"
     assert header["input"]["detector"]["fit"] == "letterbox"
     assert header["input"]["detector"]["head"]["kind"] == "rtmdet"
-    assert done.one("load")["ms"] > 0
+    assert done.line("load")["ms"] > 0
 
 
 def test_labels_name_the_person(nnrun: Run, tmp_path):
@@ -213,7 +213,7 @@ def test_labels_name_the_person(nnrun: Run, tmp_path):
     nets = [*constant(simcc_outputs(0), tmp_path), *finder(people(1, classes=3), tmp_path)]
     named = ["--labels", tmp_path / "labels.txt"]
     done = nnrun("pose", *nets, *pose_flags("simcc"), *named, picture(tmp_path, (50, 40)))
-    assert {one["label"] for one in objects(done)} == {"person"}
+    assert {each["label"] for each in objects(done)} == {"person"}
 
 
 @pytest.mark.parametrize("left_out", ["--detector-param", "--detector-bin", "--detector-head"])
@@ -270,15 +270,15 @@ def test_keypoints_have_three_channels(nnrun: Run, tmp_path, channels):
     assert_refused(done, 3, "outputs are not those of a yolov8 head", "keypoint")
 
 
-@pytest.mark.parametrize(("head", "kind", "made"), TOP_DOWN)
-def test_nan_is_told(nnrun: Run, tmp_path, head, kind, made):
-    outputs = made(0)
+@pytest.mark.parametrize(("head", "kind", "make_outputs"), TOP_DOWN)
+def test_nan_is_told(nnrun: Run, tmp_path, head, kind, make_outputs):
+    outputs = make_outputs(0)
     outputs[0].flat[7] = np.nan
     nets = [*constant(outputs, tmp_path), *finder(people(0), tmp_path)]
     done = nnrun("pose", *nets, *pose_flags(kind), picture(tmp_path, (50, 40)))
     assert done.code == 4
-    assert "pose net's output out0 holds NaN" in done.one("error")["error"]
-    assert done.one("summary")["failed"] == 1
+    assert "pose net's output out0 holds NaN" in done.line("error")["error"]
+    assert done.line("summary")["failed"] == 1
 
 
 def test_a_truncated_second_net_is_told(nnrun: Run, tmp_path):

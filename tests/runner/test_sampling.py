@@ -26,7 +26,7 @@ def bench(nnrun: Run, tmp_path):
     def run(*more: object) -> Outcome:
         outcome = nnrun("bench", *flags, *more)
         assert outcome.code == 0, outcome
-        assert outcome.one("summary")["samples"] == len(outcome.of("sample"))
+        assert outcome.line("summary")["samples"] == len(outcome.of("sample"))
         return outcome
 
     return run
@@ -56,27 +56,27 @@ def first_known(samples: list[float], fraction: float) -> int:
 @pytest.mark.parametrize("loops", [6, 7, 8, 9, 10, 11, 24, 25, 101, 1000, 20001])
 def test_the_interval_is_pythons(bench, loops):
     outcome = bench("--loops", loops, "--warmup", 1)
-    told = outcome.one("summary")
-    assert told["half_width"] == pytest.approx(half_width(times(outcome)), rel=1e-6)
-    assert told["stopped"] == "loops"
+    result = outcome.line("summary")
+    assert result["half_width"] == pytest.approx(half_width(times(outcome)), rel=1e-6)
+    assert result["stopped"] == "loops"
 
 
 def test_five_samples_have_no_interval(bench):
-    assert bench("--loops", 5).one("summary")["half_width"] is None
+    assert bench("--loops", 5).line("summary")["half_width"] is None
 
 
 def test_it_stops_when_the_median_is_known(bench):
     outcome = bench("--budget", 60, "--interval", 0.05, "--warmup", 100)
-    told = outcome.one("summary")
-    assert told["stopped"] == "interval"
-    assert told["half_width"] <= 0.05
-    assert told["samples"] == first_known(times(outcome), 0.05)
+    result = outcome.line("summary")
+    assert result["stopped"] == "interval"
+    assert result["half_width"] <= 0.05
+    assert result["samples"] == first_known(times(outcome), 0.05)
 
 
 def test_the_least_number_of_loops_comes_first(bench):
     few = bench("--budget", 60, "--interval", 1, "--warmup", 100)
-    many = bench("--budget", 0.001, "--interval", 1, "--min-loops", 300).one("summary")
-    assert few.one("summary")["stopped"] == "interval"
+    many = bench("--budget", 0.001, "--interval", 1, "--min-loops", 300).line("summary")
+    assert few.line("summary")["stopped"] == "interval"
     assert len(times(few)) == first_known(times(few), 1)
     assert (many["samples"], many["stopped"]) == (300, "interval")
 
@@ -93,19 +93,19 @@ def lasted(outcome: Outcome) -> float:
     return end - begin
 
 
-def stopped(told: dict[str, Any], fraction: float) -> str:
+def stopped(summary: dict[str, Any], fraction: float) -> str:
     """What should have ended it: a quiet machine may reach any fraction."""
-    return "interval" if told["half_width"] <= fraction else "budget"
+    return "interval" if summary["half_width"] <= fraction else "budget"
 
 
 def test_a_known_median_is_no_reason_to_stop_before_the_least_time(bench):
     outcome = bench("--budget", 60, "--min-seconds", 0.5, *AT_ONCE)
-    assert outcome.one("summary")["stopped"] == "interval"
+    assert outcome.line("summary")["stopped"] == "interval"
     # The clock of a sample is rounded to a millisecond.
     assert lasted(outcome) >= 0.5 - 0.002
     assert (
-        outcome.one("summary")["samples"]
-        > bench("--budget", 60, *AT_ONCE).one("summary")["samples"]
+        outcome.line("summary")["samples"]
+        > bench("--budget", 60, *AT_ONCE).line("summary")["samples"]
     )
 
 
@@ -117,15 +117,15 @@ def test_no_least_time_is_none(bench):
 
 
 def test_the_budget_bounds_the_least_time(bench):
-    told = bench("--budget", 0.2, "--min-seconds", 100, *AT_ONCE).one("summary")
-    assert told["stopped"] == "budget"
+    result = bench("--budget", 0.2, "--min-seconds", 100, *AT_ONCE).line("summary")
+    assert result["stopped"] == "budget"
 
 
 def test_an_interval_that_is_not_kept_goes_on_beyond_the_least_time(bench):
     outcome = bench("--budget", 0.2, "--min-seconds", 0.05, "--interval", 0.0001)
-    told = outcome.one("summary")
-    assert told["stopped"] == stopped(told, 0.0001)
-    assert lasted(outcome) >= (0.15 if told["stopped"] == "budget" else 0.05 - 0.002)
+    result = outcome.line("summary")
+    assert result["stopped"] == stopped(result, 0.0001)
+    assert lasted(outcome) >= (0.15 if result["stopped"] == "budget" else 0.05 - 0.002)
 
 
 def test_samples_and_telemetry_share_a_clock(nnrun_path, tmp_path):
@@ -137,8 +137,8 @@ def test_samples_and_telemetry_share_a_clock(nnrun_path, tmp_path):
         watch = [nnrun_path, "watch", "--pid", str(process.pid), "--interval", "0.5"]
         watched = subprocess.run(watch, capture_output=True, text=True, check=True, timeout=60)
     outcome = Outcome(process.returncode, log.read_text(), "")
-    moments = [json.loads(told)["uptime_s"] for told in watched.stdout.splitlines()]
-    begin, end = outcome.one("header")["uptime_s"], outcome.of("sample")[-1]["at"]
+    moments = [json.loads(result)["uptime_s"] for result in watched.stdout.splitlines()]
+    begin, end = outcome.line("header")["uptime_s"], outcome.of("sample")[-1]["at"]
     assert [moment for moment in moments if begin <= moment <= end]
     assert all(begin - 60 <= moment <= end + 60 for moment in moments)
 
@@ -146,36 +146,36 @@ def test_samples_and_telemetry_share_a_clock(nnrun_path, tmp_path):
 def test_the_budget_bounds_an_interval_out_of_reach(nnrun: Run, tmp_path):
     """A large picture leaves time for fewer samples than it takes to know one."""
     large = ["bench", *small().write(tmp_path), "--shape", "3,2048,2048", "--threads", "1"]
-    told = nnrun(*large, "--budget", 0.001, "--interval", 1).one("summary")
-    assert told["samples"] < FEWEST
-    assert (told["stopped"], told["half_width"]) == ("budget", None)
+    outcome = nnrun(*large, "--budget", 0.001, "--interval", 1).line("summary")
+    assert outcome["samples"] < FEWEST
+    assert (outcome["stopped"], outcome["half_width"]) == ("budget", None)
 
 
 def test_the_summary_says_what_ended_it(bench):
-    told = bench("--budget", 0.05, "--interval", 0.0001).one("summary")
-    assert told["stopped"] == stopped(told, 0.0001)
+    result = bench("--budget", 0.05, "--interval", 0.0001).line("summary")
+    assert result["stopped"] == stopped(result, 0.0001)
 
 
 def test_a_plain_budget_says_so(bench):
-    told = bench("--budget", 0.05).one("summary")
-    assert (told["stopped"], told["warmup"]) == ("budget", "fixed")
+    result = bench("--budget", 0.05).line("summary")
+    assert (result["stopped"], result["warmup"]) == ("budget", "fixed")
 
 
 def test_warm_up_goes_on_until_it_is_stable(bench):
     outcome = bench("--loops", 1, "--warmup", "auto", "--warmup-budget", 100)
-    assert outcome.one("summary")["warmup"] == "stable"
+    assert outcome.line("summary")["warmup"] == "stable"
     warmups = outcome.of("warmup")
     assert [line["i"] for line in warmups] == list(range(len(warmups)))
     assert len(warmups) >= BLOCKS * BLOCK_LOOPS
     # The clock of the first line is the start of the first block, that of the sample the end of
     # the last; each is rounded to a millisecond.
-    lasted = outcome.one("sample")["at"] - warmups[0]["at"]
+    lasted = outcome.line("sample")["at"] - warmups[0]["at"]
     assert lasted >= BLOCKS * BLOCK_S - 0.002
 
 
 def test_warm_up_is_bounded(bench):
     outcome = bench("--loops", 1, "--warmup", "auto", "--warmup-budget", 0.001)
-    assert outcome.one("summary")["warmup"] == "bound"
+    assert outcome.line("summary")["warmup"] == "bound"
     assert outcome.of("warmup")
 
 
@@ -184,12 +184,12 @@ def test_every_sample_has_its_place_on_the_boards_clock(bench):
     outcome = bench("--loops", 50, "--warmup", 5)
     after = time.clock_gettime(time.CLOCK_BOOTTIME)
     lines = [*outcome.of("warmup"), *outcome.of("sample")]
-    moments = [outcome.one("header")["uptime_s"], *(line["at"] for line in lines)]
+    moments = [outcome.line("header")["uptime_s"], *(line["at"] for line in lines)]
     assert moments == sorted(moments)
     assert before - 0.001 <= moments[0] <= moments[-1] <= after + 0.001
     assert all(round(moment, 3) == moment for moment in moments)
-    for one, next_one in pairwise(lines):
-        assert next_one["at"] >= one["at"] + one["ms"] / 1000 - 0.002
+    for each, next_one in pairwise(lines):
+        assert next_one["at"] >= each["at"] + each["ms"] / 1000 - 0.002
 
 
 def test_summary_has_the_same_half_width():

@@ -36,10 +36,10 @@ def test_scores_are_those_of_the_net(nnrun: Run, tmp_path: Path, decoder: Decode
     values = [line["log_probability"] for line in scores]
     right = probabilities[np.arange(39), TOKENS[1:]]
     assert np.allclose(values, right, atol=2e-4)
-    summary = done.one("summary")
+    summary = done.line("summary")
     assert (summary["tokens"], summary["scored"]) == (40, 39)
     assert summary["perplexity"] == pytest.approx(np.exp(-right.mean()), rel=1e-3)
-    assert done.one("header")["input"]["vocabulary"] == 96
+    assert done.line("header")["input"]["vocabulary"] == 96
 
 
 @pytest.mark.parametrize("steps", ["1", "7"])
@@ -48,7 +48,7 @@ def test_steps_with_the_cache_equal_the_whole(nnrun: Run, tmp_path: Path, steps:
     logits = []
     for count in ("40", steps):
         path = tmp_path / f"{count}.npy"
-        nnrun("score", *flags, "--steps", count, "--save-logits", path).one("summary")
+        nnrun("score", *flags, "--steps", count, "--save-logits", path).line("summary")
         logits.append(np.load(path))
     assert np.allclose(logits[0], logits[1], atol=1e-4)
 
@@ -59,15 +59,15 @@ def test_windows_know_nothing_of_each_other(nnrun: Run, tmp_path: Path):
     done = nnrun("score", *flags, "--window", 15, "--save-logits", tmp_path / "logits.npy")
     expected = [decoder.logits(TOKENS[i : i + 15]) for i in (0, 15, 30)]
     assert np.allclose(np.load(tmp_path / "logits.npy"), np.concatenate(expected), atol=2e-4)
-    assert done.one("summary")["scored"] == 37
+    assert done.line("summary")["scored"] == 37
     assert not nnrun("score", *flags, "--quiet").of("score")
 
 
 def test_a_half_cache_is_close(nnrun: Run, tmp_path: Path):
     flags = [*Decoder().write(tmp_path), "--tokens", save(tmp_path, TOKENS)]
-    nnrun("score", *flags, "--save-logits", tmp_path / "logits.npy").one("summary")
-    made = np.load(tmp_path / "logits.npy")
-    assert np.abs(made - Decoder().logits(TOKENS)).max() < 0.05
+    nnrun("score", *flags, "--save-logits", tmp_path / "logits.npy").line("summary")
+    result = np.load(tmp_path / "logits.npy")
+    assert np.abs(result - Decoder().logits(TOKENS)).max() < 0.05
 
 
 BAD_TOKENS = {

@@ -38,11 +38,11 @@ def maps(seed: int, classes: int = 3, *, whole: bool = True) -> list[Floats]:
     """Random outputs; sums of products of small whole numbers are exact in any order."""
     rng = np.random.default_rng(seed)
     shapes = [(4 * BINS + classes + COEFFICIENTS, SIZE[0] // s, SIZE[1] // s) for s in HEAD.strides]
-    found: list[Floats] = [rng.normal(size=shape).astype("f4") for shape in shapes]
-    found.append(rng.normal(size=(COEFFICIENTS, 8, 12)).astype("f4"))
-    for values in [one[-COEFFICIENTS:] for one in found]:
+    result: list[Floats] = [rng.normal(size=shape).astype("f4") for shape in shapes]
+    result.append(rng.normal(size=(COEFFICIENTS, 8, 12)).astype("f4"))
+    for values in [each[-COEFFICIENTS:] for each in result]:
         values[:] = np.round(3 * values) if whole else values
-    return found
+    return result
 
 
 def flags(how: Letterbox | Stretch) -> list[str]:
@@ -59,8 +59,8 @@ def unpacked(line: Line) -> NDArray[np.bool_]:
     return decode_mask(msgspec.convert(line["mask"], Rle))
 
 
-def packed(wanted: list[DecodedObject]) -> list[Line]:
-    masks = [encode_mask(one.mask) for one in wanted if one.mask is not None]
+def packed(objects: list[DecodedObject]) -> list[Line]:
+    masks = [encode_mask(each.mask) for each in objects if each.mask is not None]
     return [msgspec.json.decode(msgspec.json.encode(mask)) for mask in masks]
 
 
@@ -76,8 +76,8 @@ class Segment:
         return self.nnrun("segment", *net, *more, self.folder / "a.png")
 
     def __call__(self, outputs: list[Floats], size: tuple[int, int], *more: object) -> list[Line]:
-        found: list[Line] = self.run(outputs, size, *more).one("objects")["objects"]
-        return found
+        objects: list[Line] = self.run(outputs, size, *more).line("objects")["objects"]
+        return objects
 
 
 @pytest.fixture
@@ -85,10 +85,12 @@ def segment(nnrun: Run, tmp_path) -> Segment:
     return Segment(nnrun, tmp_path)
 
 
-def assert_boxes_agree(found: list[Line], wanted: list[DecodedObject]) -> None:
-    assert [one["class"] for one in found] == [one.class_ for one in wanted]
-    assert np.allclose([one["score"] for one in found], [one.score for one in wanted], atol=1e-6)
-    assert np.allclose([one["box"] for one in found], [one.box for one in wanted], atol=1e-4)
+def assert_boxes_agree(result: list[Line], expected: list[DecodedObject]) -> None:
+    assert [each["class"] for each in result] == [each.class_ for each in expected]
+    assert np.allclose(
+        [each["score"] for each in result], [each.score for each in expected], atol=1e-6
+    )
+    assert np.allclose([each["box"] for each in result], [each.box for each in expected], atol=1e-4)
 
 
 @settings(max_examples=60, deadline=None)
@@ -96,26 +98,26 @@ def assert_boxes_agree(found: list[Line], wanted: list[DecodedObject]) -> None:
 def test_every_pixel_is_the_desktops(nnrun: Run, tmp_path_factory, seed, width, height, how):
     outputs, size = maps(seed), (width, height)
     folder = tmp_path_factory.mktemp("masks")
-    found = Segment(nnrun, folder)(outputs, size, *flags(how))
-    wanted = decoded(outputs, how, size)
-    assert_boxes_agree(found, wanted)
-    assert [one["mask"] for one in found] == packed(wanted)
+    result = Segment(nnrun, folder)(outputs, size, *flags(how))
+    expected = decoded(outputs, how, size)
+    assert_boxes_agree(result, expected)
+    assert [each["mask"] for each in result] == packed(expected)
 
 
 @pytest.mark.parametrize("seed", range(5))
 def test_with_real_numbers_only_doubtful_pixels_differ(segment: Segment, seed):
     """The prototypes are summed in another order; only a sum of nearly 0 may change its sign."""
     outputs = maps(seed, whole=False)
-    found = segment(outputs, (640, 427), *flags(LETTERBOX))
-    wanted = decoded(outputs, LETTERBOX, (640, 427))
-    assert len(found) == len(wanted) > 3
-    for one, other in zip(found, wanted, strict=True):
-        assert (unpacked(one) != other.mask).sum() <= 3
+    result = segment(outputs, (640, 427), *flags(LETTERBOX))
+    expected = decoded(outputs, LETTERBOX, (640, 427))
+    assert len(result) == len(expected) > 3
+    for each, other in zip(result, expected, strict=True):
+        assert (unpacked(each) != other.mask).sum() <= 3
 
 
 def one_object(logit: float) -> list[Floats]:
     """A single object over the whole input, whose mask is the same everywhere."""
-    outputs = [np.full_like(one, 0) for one in maps(0, classes=1)]
+    outputs = [np.full_like(each, 0) for each in maps(0, classes=1)]
     outputs[0][4 * BINS] = outputs[1][4 * BINS] = -9
     outputs[1][: 4 * BINS].reshape(4, BINS, 2, 3)[:, -1, 1, 1] = 50
     outputs[1][4 * BINS :, 1, 1] = [9, *[logit] * COEFFICIENTS]
@@ -125,15 +127,15 @@ def one_object(logit: float) -> list[Floats]:
 
 @pytest.mark.parametrize("size", [(4000, 3000), (3000, 4000), (1, 1), (1, 9000), (9000, 1)])
 def test_pictures_of_any_size(segment: Segment, size):
-    (found,) = segment(one_object(1), size, *flags(LETTERBOX))
-    assert [found["mask"]] == packed(decoded(one_object(1), LETTERBOX, size))
-    assert unpacked(found).any()
+    (result,) = segment(one_object(1), size, *flags(LETTERBOX))
+    assert [result["mask"]] == packed(decoded(one_object(1), LETTERBOX, size))
+    assert unpacked(result).any()
 
 
 def test_a_mask_may_be_empty(segment: Segment):
-    (found,) = segment(one_object(-1), (64, 48), *flags(LETTERBOX))
-    assert found["mask"] == {"size": [48, 64], "counts": "PP3"}
-    assert not unpacked(found).any()
+    (result,) = segment(one_object(-1), (64, 48), *flags(LETTERBOX))
+    assert result["mask"] == {"size": [48, 64], "counts": "PP3"}
+    assert not unpacked(result).any()
 
 
 def test_no_object_is_no_mask(segment: Segment):
@@ -153,14 +155,14 @@ def test_very_many_objects(segment: Segment):
     level[4 * BINS] = rng.uniform(2, 4, (64, 64))
     outputs: list[Floats] = [level, rng.integers(-2, 3, (COEFFICIENTS, 128, 128)).astype("f4")]
     head = Yolov8(bins=BINS, strides=(8,), score=0.5, most=100000)
-    asked = ["--strides", "8", "--bins", BINS, "--score", "0.5", "--most", "100000"]
+    request = ["--strides", "8", "--bins", BINS, "--score", "0.5", "--most", "100000"]
     how = preprocess_flags(LETTERBOX, size)
-    found = segment(outputs, (700, 600), *how, "--head", "yolov8", *asked)
+    result = segment(outputs, (700, 600), *how, "--head", "yolov8", *request)
     at = picture_transform((700, 600), LETTERBOX, size)
-    wanted = SEGMENT.decode(head, outputs, size, at)
-    assert len(found) == len(wanted) > 3000
-    assert_boxes_agree(found, wanted)
-    assert [one["mask"] for one in found] == packed(wanted)
+    expected = SEGMENT.decode(head, outputs, size, at)
+    assert len(result) == len(expected) > 3000
+    assert_boxes_agree(result, expected)
+    assert [each["mask"] for each in result] == packed(expected)
 
 
 def test_each_picture_has_its_own_masks(nnrun: Run, tmp_path):
@@ -175,7 +177,7 @@ def test_each_picture_has_its_own_masks(nnrun: Run, tmp_path):
     assert lines[0]["objects"] == lines[2]["objects"]
     for line, size in zip(lines, sizes, strict=True):
         masks = packed(decoded(outputs, LETTERBOX, size))
-        assert [one["mask"] for one in line["objects"]] == masks
+        assert [each["mask"] for each in line["objects"]] == masks
 
 
 def without_prototypes(outputs: list[Floats]) -> list[Floats]:
@@ -209,7 +211,7 @@ def test_nan_is_told(segment: Segment, value, output):
     outputs[output][-1, -1, -1] = value
     done = segment.run(outputs, (64, 48), *flags(LETTERBOX))
     assert done.code == 4
-    assert f"out{output} holds NaN or infinity" in done.one("error")["error"]
+    assert f"out{output} holds NaN or infinity" in done.line("error")["error"]
 
 
 def test_another_head_has_no_masks(segment: Segment):

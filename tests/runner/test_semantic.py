@@ -40,8 +40,10 @@ def regions(
     nnrun: Run, folder, outputs: list[Floats], fit: Preprocess, head: Semantic, *more: object
 ) -> list[Line]:
     flags = [*constant(outputs, folder), *preprocess_flags(fit, SIZE), *head_flags(head)]
-    found: list[Line] = nnrun("semantic", *flags, *more, folder / "a.png").one("objects")["objects"]
-    return found
+    objects: list[Line] = nnrun("semantic", *flags, *more, folder / "a.png").line("objects")[
+        "objects"
+    ]
+    return objects
 
 
 @settings(max_examples=60, deadline=None)
@@ -62,9 +64,9 @@ def test_regions_are_the_desktops(
     outputs = [maps(seed, (2, 3)), maps(seed + 1, (classes, *grid))]
     transform = picture_transform((width, height), fit, SIZE)
     expected = SEMANTIC.decode(head, outputs, SIZE, transform)
-    found = regions(nnrun, folder, outputs, fit, head)
-    assert [line["class"] for line in found] == [each.class_ for each in expected]
-    for line, each in zip(found, expected, strict=True):
+    result = regions(nnrun, folder, outputs, fit, head)
+    assert [line["class"] for line in result] == [each.class_ for each in expected]
+    for line, each in zip(result, expected, strict=True):
         assert each.mask is not None
         assert np.array_equal(decode_mask(msgspec.convert(line["mask"], Rle)), each.mask)
         assert line["box"] == list(each.box)
@@ -73,10 +75,10 @@ def test_regions_are_the_desktops(
 
 def test_every_pixel_that_is_shown_has_one_class(nnrun: Run, tmp_path):
     noise(70, 50).save(tmp_path / "a.png")
-    found = regions(nnrun, tmp_path, [maps(3, (4, 8, 8))], FITS["letterbox"], Semantic())
-    masks = [decode_mask(msgspec.convert(line["mask"], Rle)) for line in found]
+    result = regions(nnrun, tmp_path, [maps(3, (4, 8, 8))], FITS["letterbox"], Semantic())
+    masks = [decode_mask(msgspec.convert(line["mask"], Rle)) for line in result]
     assert (np.sum(masks, axis=0) == 1).all()
-    assert sum(line["score"] for line in found) == pytest.approx(1)
+    assert sum(line["score"] for line in result) == pytest.approx(1)
 
 
 def test_one_map_of_two_classes_without_a_channel(nnrun: Run, tmp_path):
@@ -84,9 +86,9 @@ def test_one_map_of_two_classes_without_a_channel(nnrun: Run, tmp_path):
     noise(32, 32).save(tmp_path / "a.png")
     values = np.zeros((32, 32), "f4")
     values[:8] = 0.75
-    found = regions(nnrun, tmp_path, [values], FITS["stretch"], Semantic(threshold=0.5))
-    assert [(line["class"], line["score"]) for line in found] == [(0, 0.75), (1, 0.25)]
-    assert found[1]["box"] == [0, 0, 32, 8]
+    result = regions(nnrun, tmp_path, [values], FITS["stretch"], Semantic(threshold=0.5))
+    assert [(line["class"], line["score"]) for line in result] == [(0, 0.75), (1, 0.25)]
+    assert result[1]["box"] == [0, 0, 32, 8]
 
 
 def test_regions_are_drawn_with_a_legend(nnrun: Run, tmp_path):

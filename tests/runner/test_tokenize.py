@@ -50,13 +50,15 @@ def assert_equal(tokenize: Tokenize, file: Path, reference: Tokenizer, lines: li
     """Ids with and without ends, and the texts of the ids with and without special tokens."""
     texts = [line.decode(errors="replace") for line in lines]
     for flags in ((), ("--ends",)):
-        known = [each.ids for each in reference.encode_batch(texts, add_special_tokens=bool(flags))]
-        for line, ids, text in zip(tokenize(file, lines, *flags), known, texts, strict=True):
+        registered = [
+            each.ids for each in reference.encode_batch(texts, add_special_tokens=bool(flags))
+        ]
+        for line, ids, text in zip(tokenize(file, lines, *flags), registered, texts, strict=True):
             assert line["ids"] == ids, ascii(text)
         for skips in ((), ("--skip-special",)):
-            numbers = [" ".join(map(str, ids)).encode() for ids in known]
+            numbers = [" ".join(map(str, ids)).encode() for ids in registered]
             shown = tokenize(file, numbers, "--decode", *skips, each="line")
-            for line, ids in zip(shown, known, strict=True):
+            for line, ids in zip(shown, registered, strict=True):
                 assert line["text"] == reference.decode(ids, skip_special_tokens=bool(skips)), ids
                 assert "".join(line["pieces"]) == line["text"]
 
@@ -116,9 +118,9 @@ def test_a_text_without_blanks_takes_no_square_time(tokenize, tmp_path):
 def test_a_text_of_the_command_line(nnrun: Run, tmp_path):
     file = write(tmp_path, json_of("smollm"))
     outcome = nnrun("tokenize", "--tokenizer", file, "--text", "Hi 42", "--text", "a")
-    known = train("smollm").encode_batch(["Hi 42", "a"], add_special_tokens=False)
-    assert [line["ids"] for line in outcome.of("ids")] == [each.ids for each in known]
-    assert outcome.one("summary")["ids"] == sum(len(each.ids) for each in known)
+    reference = train("smollm").encode_batch(["Hi 42", "a"], add_special_tokens=False)
+    assert [line["ids"] for line in outcome.of("ids")] == [each.ids for each in reference]
+    assert outcome.line("summary")["ids"] == sum(len(each.ids) for each in reference)
 
 
 @pytest.mark.parametrize(
@@ -195,10 +197,10 @@ def test_an_answer_ends_with_what_the_template_ends_messages_with(nnrun: Run, tm
     file = tmp_path / "tokenizer.bin"
     segments = read_chat(chat_templates.CHATML, {}, "x")
     file.write_bytes(compile_tokenizer(json_of("qwen"), chat=segments, end_tokens=["</s>"]))
-    header = nnrun("tokenize", "--tokenizer", file, "--text", "a").one("header")
-    known = train("qwen")
+    header = nnrun("tokenize", "--tokenizer", file, "--text", "a").line("header")
+    reference = train("qwen")
     stops = header["input"]["stops"]
-    assert [known.id_to_token(number) for number in stops] == ["</s>", "<|im_end|>"]
+    assert [reference.id_to_token(number) for number in stops] == ["</s>", "<|im_end|>"]
 
 
 @pytest.mark.parametrize(

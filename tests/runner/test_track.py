@@ -28,9 +28,12 @@ CLIPS = ["mot_tud_stadtmitte", "mot17_mini/MOT17-02-FRCNN", "mot17_mini/MOT17-04
 def reference(
     path: Path, fps: float = 30, how: BytetrackConfig | None = None
 ) -> list[list[TrackedObject]]:
-    found = read_mot_detections(path)
+    mot_detections = read_mot_detections(path)
     tracker = ByteTracker(how or BytetrackConfig(), fps)
-    return [tracker.step(found.get(frame, [])) for frame in range(1, max(found, default=0) + 1)]
+    return [
+        tracker.step(mot_detections.get(frame, []))
+        for frame in range(1, max(mot_detections, default=0) + 1)
+    ]
 
 
 def same(lines: list[Line], expected: list[list[TrackedObject]]) -> None:
@@ -41,11 +44,11 @@ def same(lines: list[Line], expected: list[list[TrackedObject]]) -> None:
 
 def same_objects(line: Line, tracked: list[TrackedObject]) -> None:
     """To the last bit of the 32 that a line's numbers have."""
-    told = line["objects"]
-    assert [one["id"] for one in told] == [one.id for one in tracked]
-    for one, track in zip(told, tracked, strict=True):
-        assert np.array_equal(np.array(one["box"], np.float32), np.array(track.box, np.float32))
-        assert np.float32(one["score"]) == np.float32(track.score)
+    objects = line["objects"]
+    assert [item["id"] for item in objects] == [item.id for item in tracked]
+    for each, track in zip(objects, tracked, strict=True):
+        assert np.array_equal(np.array(each["box"], np.float32), np.array(track.box, np.float32))
+        assert np.float32(each["score"]) == np.float32(track.score)
 
 
 @pytest.mark.parametrize("clip", CLIPS)
@@ -117,7 +120,7 @@ def test_header_lines_and_summary(nnrun: Run, tmp_path: Path) -> None:
     path = tmp_path / "det.txt"
     path.write_text("1,-1,10,20,30,40,0.9\r\n3,-1,10,20,30,40,0.9,-1,-1,-1\n")
     done = nnrun("track", "mot", "--detections", path, "--track-high", 0.4)
-    header = done.one("header")
+    header = done.line("header")
     assert header["task"] == "track mot"
     assert header["input"]["tracker"] == {
         "kind": "bytetrack",
@@ -135,7 +138,7 @@ def test_header_lines_and_summary(nnrun: Run, tmp_path: Path) -> None:
     assert second["objects"] == []
     assert third["objects"][0]["id"] == 1
     assert first["ms"]["track"] >= 0
-    assert done.one("summary")["images"] == 3
+    assert done.line("summary")["images"] == 3
 
 
 def test_no_detection_at_all(nnrun: Run, tmp_path: Path) -> None:
@@ -143,7 +146,7 @@ def test_no_detection_at_all(nnrun: Run, tmp_path: Path) -> None:
     path.write_text("\n")
     done = nnrun("track", "mot", "--detections", path)
     assert done.of("objects") == []
-    assert done.one("summary")["images"] == 0
+    assert done.line("summary")["images"] == 0
 
 
 @pytest.mark.parametrize(
@@ -189,17 +192,17 @@ def test_a_gap_is_told_once(nnrun: Run, tmp_path: Path) -> None:
         (71, 4_999_999),
         (5_000_001, 9_999_999),
     ]
-    assert done.one("summary")["images"] == 10_000_000
+    assert done.line("summary")["images"] == 10_000_000
     same_with_gaps(done.of("objects"), path, BytetrackConfig(buffer=60))
 
 
 def same_with_gaps(lines: list[Line], path: Path, how: BytetrackConfig) -> None:
     """As the reference, which passes over what has no line."""
-    found, tracker, last = read_mot_detections(path), ByteTracker(how), 0
+    result, tracker, last = read_mot_detections(path), ByteTracker(how), 0
     for line in lines:
         tracker.skip(line["frame"] - last - 1)
         last = line["frame"]
-        same_objects(line, tracker.step(found.get(last, [])))
+        same_objects(line, tracker.step(result.get(last, [])))
 
 
 def test_mistakes_are_told(nnrun: Run, tmp_path: Path) -> None:
@@ -243,8 +246,8 @@ HEAD = ["--head", "yolox", "--strides", "8", "--nms", "0.2", "--precision", "fp3
 
 def found_in(line: Line) -> list[Detection]:
     return [
-        Detection(box=exact(one["box"]), score=exact([one["score"]])[0], label=one["class"])
-        for one in line["objects"]
+        Detection(box=exact(each["box"]), score=exact([each["score"]])[0], label=each["class"])
+        for each in line["objects"]
     ]
 
 
@@ -256,13 +259,13 @@ def exact(numbers: list[float]) -> Any:
 def test_detect_then_track(nnrun: Run, tmp_path: Path) -> None:
     paths = walk(tmp_path / "film", 30)
     flags = [*spots().write(tmp_path), *EYES, *HEAD]
-    found = nnrun("detect", *flags, "--score", 0.1, *paths).of("objects")
+    objects = nnrun("detect", *flags, "--score", 0.1, *paths).of("objects")
     done = nnrun("track", "mot", *flags, *paths)
     assert done.code == 0, done
     tracker = ByteTracker(BytetrackConfig())
-    expected = [tracker.step(found_in(line)) for line in found]
-    assert {one.id for frame in expected for one in frame} == {1, 2}
-    assert len({one.score > 0.5 for line in found for one in found_in(line)}) == 2
+    expected = [tracker.step(found_in(line)) for line in objects]
+    assert {each.id for frame in expected for each in frame} == {1, 2}
+    assert len({each.score > 0.5 for line in objects for each in found_in(line)}) == 2
     for line, path, tracked in zip(done.of("objects"), paths, expected, strict=True):
         assert (line["image"], line["width"], line["height"]) == (str(path), 240, 160)
         same_objects(line, tracked)
@@ -274,8 +277,8 @@ def test_a_frame_that_cannot_be_read(nnrun: Run, tmp_path: Path) -> None:
     paths[5].write_bytes(paths[5].read_bytes()[:100])
     done = nnrun("track", "mot", *spots().write(tmp_path), *EYES, *HEAD, tmp_path / "film")
     assert done.code == 4
-    assert done.one("error")["image"] == str(paths[5])
-    ids = [[one["id"] for one in line["objects"]] for line in done.of("objects")]
+    assert done.line("error")["image"] == str(paths[5])
+    ids = [[each["id"] for each in line["objects"]] for line in done.of("objects")]
     assert len(ids) == 11
     assert ids[0] == ids[-1] == [1, 2]
 
@@ -286,9 +289,9 @@ def test_frames_from_standard_input(nnrun_path: Path, tmp_path: Path) -> None:
     line = [str(nnrun_path), "track", "mot", *flags]
     done = subprocess.run(line, input=film, capture_output=True, check=True, timeout=120)
     lines = [json.loads(text) for text in done.stdout.splitlines()]
-    told = [one for one in lines if one["type"] == "objects"]
-    assert [one["frame"] for one in told] == [0, 1, 2, 3]
-    assert [len(one["objects"]) for one in told] == [2] * 4
+    objects = [each for each in lines if each["type"] == "objects"]
+    assert [each["frame"] for each in objects] == [0, 1, 2, 3]
+    assert [len(each["objects"]) for each in objects] == [2] * 4
 
 
 def test_an_empty_folder(nnrun: Run, tmp_path: Path) -> None:

@@ -46,51 +46,51 @@ def track(nnrun: Run, folder: Path, *more: object, init: str = INIT) -> Outcome:
 
 
 def boxes(lines: list[Line]) -> list[Corners]:
-    found = [line["objects"] for line in lines]
-    assert all(len(one) == 1 for one in found)
-    return [tuple(one[0]["box"]) for one in found]
+    objects = [line["objects"] for line in lines]
+    assert all(len(each) == 1 for each in objects)
+    return [tuple(each[0]["box"]) for each in objects]
 
 
 def reference(folder: Path, paths: list[Path], how: NanotrackConfig | None = None) -> list[Corners]:
     pictures = [np.asarray(Image.open(path)) for path in paths]
     loaded, figures = toy.of_ncnn(folder), how or NanotrackConfig()
-    return [one.box for one in follow_object(loaded, figures, LEVELS, pictures, toy.box(0))]
+    return [each.box for each in follow_object(loaded, figures, LEVELS, pictures, toy.box(0))]
 
 
 def test_same_boxes_as_the_reference(nnrun: Run, toy_folder: Path, film: list[Path]) -> None:
     done = track(nnrun, toy_folder, film[0].parent)
     assert done.code == 0, done
-    found = boxes(done.of("objects"))
-    assert np.abs(np.array(found) - reference(toy_folder, film)).max() < NEAR_PX
-    assert sot_metrics(list(map(toy.box, range(FRAMES))), found).overlap > 60
+    objects = boxes(done.of("objects"))
+    assert np.abs(np.array(objects) - reference(toy_folder, film)).max() < NEAR_PX
+    assert sot_metrics(list(map(toy.box, range(FRAMES))), objects).overlap > 60
 
 
 def test_every_figure_reaches_the_tracker(nnrun: Run, toy_folder: Path, film: list[Path]) -> None:
     how = NanotrackConfig(template=112, search=240, context=0.4, penalty=0.3, window=0.3, rate=0.6)
-    given = {name: getattr(how, name) for name in how.__struct_fields__}
-    words = [word for name, value in given.items() for word in (f"--{name}", value)]
+    inputs = {name: getattr(how, name) for name in how.__struct_fields__}
+    words = [word for name, value in inputs.items() for word in (f"--{name}", value)]
     toy.head(cells=7).write(toy_folder, "head.ncnn")
     done = track(nnrun, toy_folder, film[0].parent, *words)
-    found = boxes(done.of("objects"))
-    assert np.abs(np.array(found) - reference(toy_folder, film, how)).max() < NEAR_PX
+    objects = boxes(done.of("objects"))
+    assert np.abs(np.array(objects) - reference(toy_folder, film, how)).max() < NEAR_PX
     assert (
-        np.abs(np.array(found) - reference(toy_folder, film, NanotrackConfig(template=112))).max()
+        np.abs(np.array(objects) - reference(toy_folder, film, NanotrackConfig(template=112))).max()
         > 1
     )
-    assert done.one("header")["input"]["tracker"] == {"kind": "nanotrack", **given}
+    assert done.line("header")["input"]["tracker"] == {"kind": "nanotrack", **inputs}
 
 
 def test_lines(nnrun: Run, toy_folder: Path, film: list[Path]) -> None:
     done = track(nnrun, toy_folder, *film[:2])
-    assert done.one("header")["task"] == "track sot"
-    assert done.one("header")["input"]["head"]["param"].endswith("head.ncnn.param")
-    assert done.one("load")["ms"] > 0
+    assert done.line("header")["task"] == "track sot"
+    assert done.line("header")["input"]["head"]["param"].endswith("head.ncnn.param")
+    assert done.line("load")["ms"] > 0
     first, second = done.of("objects")
     assert first["objects"] == [{"class": 0, "label": None, "score": 1, "box": [40, 60, 80, 100]}]
     assert (second["image"], second["width"], second["height"]) == (str(film[1]), 320, 200)
     assert 0 < second["objects"][0]["score"] <= 1
     assert set(second["ms"]) == {"decode", "pre", "infer", "post", "draw"}
-    assert done.one("summary")["images"] == 2
+    assert done.line("summary")["images"] == 2
 
 
 def test_blobs_are_named_of_the_backbone_alone(
@@ -120,7 +120,7 @@ def test_what_cannot_be_read_is_told_and_tracking_goes_on(
     assert done.code == 4
     assert [line["image"] for line in done.of("error")] == [str(film[0]), str(film[7])]
     assert [line["image"] for line in done.of("objects")] == list(map(str, whole))
-    assert done.one("summary") | {"peak_rss_kb": 0} == {
+    assert done.line("summary") | {"peak_rss_kb": 0} == {
         "type": "summary",
         "images": FRAMES,
         "failed": 2,

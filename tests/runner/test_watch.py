@@ -101,39 +101,39 @@ class TestWhatItTells:
         before = time.clock_gettime(time.CLOCK_BOOTTIME)
         outcome = nnrun("watch", "--seconds", "1", *QUICK)
         after = time.clock_gettime(time.CLOCK_BOOTTIME)
-        told = moments(outcome)
+        result = moments(outcome)
         assert all(list(line) == FIELDS for line in outcome.lines)
-        assert before - 0.001 <= told[0].uptime_s <= told[-1].uptime_s <= after + 0.001
+        assert before - 0.001 <= result[0].uptime_s <= result[-1].uptime_s <= after + 0.001
 
     def test_load_and_memory_are_the_kernels(self, nnrun: Run):
-        (told, *_) = moments(nnrun("watch", "--seconds", "0.5"))
+        (outcome, *_) = moments(nnrun("watch", "--seconds", "0.5"))
         meminfo = dict(line.split(":") for line in Path("/proc/meminfo").read_text().splitlines())
         kb = {name: int(value.split()[0]) for name, value in meminfo.items()}
-        assert told.swap_kb == kb["SwapTotal"] - kb["SwapFree"]
-        assert told.available_kb is not None
-        assert 0 < told.available_kb < kb["MemTotal"]
-        assert told.load is not None
-        assert told.load >= 0
+        assert outcome.swap_kb == kb["SwapTotal"] - kb["SwapFree"]
+        assert outcome.available_kb is not None
+        assert 0 < outcome.available_kb < kb["MemTotal"]
+        assert outcome.load is not None
+        assert outcome.load >= 0
 
     def test_work_is_counted_for_all_and_for_the_process(self, nnrun: Run):
         idle = moments(nnrun("watch", "--seconds", "0.5", *QUICK))
-        assert all(one.own_ticks is None for one in idle)
+        assert all(each.own_ticks is None for each in idle)
         work = "import time\nwhile time.process_time() < 2: pass"
         with sleeper(sys.executable, "-c", work) as process:
-            told = moments(nnrun("watch", "--pid", process.pid, *QUICK))
-        own = [one.own_ticks or 0 for one in told]
-        every = [one.busy_ticks or 0 for one in told]
+            outcome = moments(nnrun("watch", "--pid", process.pid, *QUICK))
+        own = [each.own_ticks or 0 for each in outcome]
+        every = [each.busy_ticks or 0 for each in outcome]
         assert own == sorted(own)
         assert 0 < own[-1] <= 2.5 * os.sysconf("SC_CLK_TCK")
         # Two counters, each rounded to a tick.
         assert every[-1] - every[0] >= own[-1] - own[0] - 2
 
     def test_moments_keep_their_distance_and_do_not_drift(self, nnrun: Run):
-        told = [one.uptime_s for one in moments(nnrun("watch", "--seconds", "3", *QUICK))]
-        assert 2 <= len(told) <= 7
-        for i, one in enumerate(told):
-            assert one - told[0] >= 0.5 * i - 0.002
-        assert all(later > one for one, later in pairwise(told))
+        outcome = [moment.uptime_s for moment in moments(nnrun("watch", "--seconds", "3", *QUICK))]
+        assert 2 <= len(outcome) <= 7
+        for i, each in enumerate(outcome):
+            assert each - outcome[0] >= 0.5 * i - 0.002
+        assert all(later > item for item, later in pairwise(outcome))
 
     @pytest.mark.parametrize("name", ["temperature_mc", "khz", "arm_hz", "throttled"])
     def test_what_is_missing_is_null(self, nnrun: Run, name):
@@ -152,11 +152,11 @@ class TestFirmware:
         assert (first.arm_hz, first.throttled) == (2400033792, "0x50005")
 
     def test_the_firmware_is_asked_by_turns(self, nnrun: Run, firmware):
-        told = moments(nnrun("watch", "--seconds", "4", *QUICK, env=firmware()))
-        assert len(told) >= 4
-        for i, one in enumerate(told):
-            assert (one.arm_hz is not None) == (i == 0 or i % 3 == 2)
-            assert (one.throttled is not None) == (i % 3 == 0)
+        outcome = moments(nnrun("watch", "--seconds", "4", *QUICK, env=firmware()))
+        assert len(outcome) >= 4
+        for i, each in enumerate(outcome):
+            assert (each.arm_hz is not None) == (i == 0 or i % 3 == 2)
+            assert (each.throttled is not None) == (i % 3 == 0)
 
     def test_the_pmic_is_asked_in_every_moment(self, nnrun: Run, firmware):
         outcome = nnrun("watch", "--seconds", "2", *QUICK, "--pmic", env=firmware())
@@ -190,19 +190,19 @@ class TestFirmware:
     def test_nonsense_is_null(self, nnrun: Run, firmware, script):
         outcome = nnrun("watch", "--seconds", "0.5", env=firmware(f"#!/bin/sh\n{script}\n"))
         assert outcome.stderr == ""
-        told = moments(outcome)[0]
+        result = moments(outcome)[0]
         expected = "0x5" if "kill" in script else None
-        assert (told.throttled, told.arm_hz) == (expected, None)
+        assert (result.throttled, result.arm_hz) == (expected, None)
 
     def test_one_that_is_no_program_is_null(self, nnrun: Run, firmware):
-        told = moments(nnrun("watch", "--seconds", "0.5", env=firmware("\0\1\2")))
-        assert told[0].throttled is None
+        outcome = moments(nnrun("watch", "--seconds", "0.5", env=firmware("\0\1\2")))
+        assert outcome[0].throttled is None
 
     def test_one_that_hangs_is_killed_with_all_it_started(self, nnrun: Run, firmware, tmp_path):
         hang = '#!/bin/sh\nsleep 600 &\necho "$$ $!" >> "${0%/*}/started"\nwait\n'
-        told = moments(nnrun("watch", "--seconds", "0.5", env=firmware(hang)))
-        assert told[0].throttled is None
-        assert told[0].load is not None
+        outcome = moments(nnrun("watch", "--seconds", "0.5", env=firmware(hang)))
+        assert outcome[0].throttled is None
+        assert outcome[0].load is not None
         pids = (tmp_path / "firmware/started").read_text().split()
         assert len(pids) == 4
         until(lambda: not any(is_running(int(pid)) for pid in pids), "a hung vcgencmd lives on")

@@ -137,13 +137,13 @@ class Pi:
     def releases(self) -> dict[str, dict[str, str]]:
         """The sha256 of each file of each release that has its name."""
         said = self.sh(f"cd {HOME}/releases && sha256sum -- */*", check=False)
-        found: dict[str, dict[str, str]] = {}
+        result: dict[str, dict[str, str]] = {}
         for line in said.splitlines():
             if "No such file" not in line:
                 sha, _, path = line.partition("  ")
                 folder, _, name = path.partition("/")
-                found.setdefault(folder, {})[name] = sha
-        return found
+                result.setdefault(folder, {})[name] = sha
+        return result
 
     def wipe(self) -> None:
         """Nothing of piyard is left."""
@@ -294,16 +294,16 @@ def _build() -> Build:
 
 
 def _conversion(size: int) -> Conversion:
-    told = synthetic_results.manifest(nets=["model"])
+    result = synthetic_results.manifest(nets=["model"])
 
     def fill(folder: Path) -> ConversionManifest:
         for name in ("model.ncnn.param", "model.ncnn.bin", LABELS_FILE):
             (folder / name).write_bytes(random.Random(name).randbytes(size))
-        return told
+        return result
 
-    folder, made = get_or_make("conversions", f"net{size}", fill)
+    folder, or_make = get_or_make("conversions", f"net{size}", fill)
     return Conversion(
-        model=plans.model("net"), key=f"net{size}", folder=folder, manifest=told, fresh=made
+        model=plans.model("net"), key=f"net{size}", folder=folder, manifest=result, fresh=or_make
     )
 
 
@@ -316,10 +316,10 @@ def do(
     line: BoardConnection, verb: str, *arguments: str, retry: int = 0, limit_s: int = 60
 ) -> Record:
     """Deploy the stand-in and run it, as a task does."""
-    asked = NnrunCommand(verb=verb, arguments=arguments, what=TaskInfo(task="bench"))
+    command = NnrunCommand(verb=verb, arguments=arguments, what=TaskInfo(task="bench"))
     options = RunOptions(limit_s=limit_s, retry=retry)
     return run_job(
-        JobContext(connection=line, job=job(line.name), prepared=ready(), options=options), asked
+        JobContext(connection=line, job=job(line.name), prepared=ready(), options=options), command
     )
 
 
@@ -330,6 +330,6 @@ def each(host: str, verbs: Sequence[Sequence[str]]) -> JobOutcomes[Job, Record]:
     return run_on_boards(
         [line],
         jobs,
-        lambda at, one: do(at, *verbs[one.threads - 1]),
-        group_of_job=lambda one: one.host,
+        lambda at, item: do(at, *verbs[item.threads - 1]),
+        group_of_job=lambda item: item.host,
     )

@@ -61,8 +61,8 @@ def whole(handler: Handler) -> None:
 def rest(handler: Handler) -> None:
     """Honour the Range header."""
     body = handler.server.body
-    found = re.fullmatch(r"bytes=(\d+)-", handler.headers.get("Range", ""))
-    start = int(found[1]) if found else 0
+    result = re.fullmatch(r"bytes=(\d+)-", handler.headers.get("Range", ""))
+    start = int(result[1]) if result else 0
     if start >= len(body):
         handler.begin(416, 0)
         return

@@ -114,14 +114,14 @@ class Switch:
 @contextmanager
 def switch() -> Iterator[Switch]:
     """A power switch that answers on loopback."""
-    made = Switch()
-    thread = threading.Thread(target=made.server.serve_forever, daemon=True)
+    result = Switch()
+    thread = threading.Thread(target=result.server.serve_forever, daemon=True)
     thread.start()
     try:
-        yield made
+        yield result
     finally:
-        made.server.shutdown()
-        made.server.server_close()
+        result.server.shutdown()
+        result.server.server_close()
         thread.join()
 
 

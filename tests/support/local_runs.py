@@ -81,12 +81,12 @@ def guard_of(folder: Path, supervisor: int, leader: int) -> int:
 
 
 def children(parent: int) -> set[int]:
-    found = set()
+    result = set()
     for stat in Path("/proc").glob("[0-9]*/stat"):
         with contextlib.suppress(OSError):
             if int(stat.read_text().rpartition(")")[2].split()[1]) == parent:
-                found.add(int(stat.parent.name))
-    return found
+                result.add(int(stat.parent.name))
+    return result
 
 
 def until_gone(*gone: int) -> None:

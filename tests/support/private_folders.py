@@ -15,14 +15,14 @@ BUILDS = "builds"
 
 def artifacts(patch: pytest.MonkeyPatch, folder: Path) -> Path:
     """What was built and converted is the checkout's; what is measured stays out of its reports."""
-    mine, known = folder / "artifacts", paths.artifacts()
+    mine, reference = folder / "artifacts", paths.artifacts()
     mine.mkdir()
     for shelf in MADE:
-        (known / shelf).mkdir(parents=True, exist_ok=True)
-        (mine / shelf).symlink_to(known / shelf)
-    (known / BUILDS).mkdir(parents=True, exist_ok=True)
+        (reference / shelf).mkdir(parents=True, exist_ok=True)
+        (mine / shelf).symlink_to(reference / shelf)
+    (reference / BUILDS).mkdir(parents=True, exist_ok=True)
     (mine / BUILDS).mkdir()
-    for build in (known / BUILDS).glob("[!.]*"):  # a build in progress begins with a dot
+    for build in (reference / BUILDS).glob("[!.]*"):  # a build in progress begins with a dot
         (mine / BUILDS / build.name).symlink_to(build)
     patch.setenv("PIYARD_ARTIFACTS", str(mine))
     return mine

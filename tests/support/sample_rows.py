@@ -216,7 +216,7 @@ def fleet() -> tuple[list[Row], list[Result]]:
         ("emulated:rpi5", "resnet18", "fp16", "EMULATED"),
     ]
     pairs = [measured(at, *job) for at, job in enumerate(jobs)]
-    return [of for of, _ in pairs], [found for _, found in pairs]
+    return [of for of, _ in pairs], [detected for _, detected in pairs]
 
 
 def measured(at: int, host: str, model: str, kind: str, state: VerdictState) -> tuple[Row, Result]:
@@ -275,11 +275,11 @@ def series(chance: random.Random, median: float, state: VerdictState) -> list[fl
 def moments(chance: random.Random, state: VerdictState, seconds: float) -> list[Sample]:
     """Two moments a second: warming, and throttled above 85 °C where the row is INVALID."""
     hot = state == "INVALID"
-    told = []
+    output = []
     for half in range(int(seconds * 2) + 1):
         throttled = hot and half > seconds
         warm = (60 if hot else 46) + min(half * (1.3 if hot else 0.6), 26 if hot else 12)
-        told.append(
+        output.append(
             Sample(
                 uptime_s=4000.25 + half / 2,
                 temperature_mc=int((warm + chance.uniform(-0.4, 0.4)) * 1000),
@@ -289,4 +289,4 @@ def moments(chance: random.Random, state: VerdictState, seconds: float) -> list[
                 load=2.1,
             )
         )
-    return told
+    return output

@@ -141,7 +141,7 @@ class SimulatedPi:
 
     def samples(self, ms: Sequence[float]) -> None:
         """What the next runs measure, in milliseconds."""
-        self._rewrite(f"{TOLD}/samples", "".join(f"{one:.6f}\n" for one in ms))
+        self._rewrite(f"{TOLD}/samples", "".join(f"{each:.6f}\n" for each in ms))
 
     def outputs(self, *, right: bool) -> None:
         """Whether what the next runs compute is what torch computes."""

@@ -149,12 +149,12 @@ class Server(paramiko.ServerInterface):
         ) as running:
             feeder = threading.Thread(target=_feed, args=(channel, running), daemon=True)
             feeder.start()
-            told = threading.Thread(
+            errors = threading.Thread(
                 target=_pass_on, args=(running.stderr, channel.sendall_stderr), daemon=True
             )
-            told.start()
+            errors.start()
             _pass_on(running.stdout, channel.sendall)
-            told.join()
+            errors.join()
             code = running.wait()
         self.sessions -= 1
         with suppress(OSError, EOFError):

@@ -123,17 +123,17 @@ def record(
 
 
 def header(
-    *, threads: int = 4, asked: str = "fp16", data_type: str = "", **changes: Any
+    *, threads: int = 4, requested: str = "fp16", data_type: str = "", **changes: Any
 ) -> dict[str, Any]:
     """nnrun's first line."""
-    computed = data_type or asked
+    computed = data_type or requested
     return {
         "type": "header",
         "schema": 1,
         "threads": threads,
         "powersave": 0,
         "precision": {
-            "requested": asked,
+            "requested": requested,
             "storage": computed,
             "arithmetic": computed,
             "label": computed,
@@ -174,10 +174,10 @@ def emulated(run_id: str, samples: Sequence[float] | float = 2000.0, **changes: 
 
 def old_run(of: Record, samples: Sequence[float], *, head: dict[str, Any] | None = None) -> Path:
     """A run's folder as piyard left it before results had files of their own."""
-    told: list[dict[str, Any]] = [head or header(), {"type": "load", "ms": 12.5}]
-    told += [{"type": "sample", "i": i, "ms": ms} for i, ms in enumerate(samples)]
-    told.append({"type": "summary", "samples": len(samples), "peak_rss_kb": 40_000})
+    output: list[dict[str, Any]] = [head or header(), {"type": "load", "ms": 12.5}]
+    output += [{"type": "sample", "i": i, "ms": ms} for i, ms in enumerate(samples)]
+    output.append({"type": "summary", "samples": len(samples), "peak_rss_kb": 40_000})
     save_record(of)
     folder = run_folder(of.id)
-    (folder / LOG_FILE).write_text("".join(json.dumps(line) + "\n" for line in told))
+    (folder / LOG_FILE).write_text("".join(json.dumps(line) + "\n" for line in output))
     return folder

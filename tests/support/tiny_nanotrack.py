@@ -67,10 +67,10 @@ def box(frame: int) -> tuple[float, float, float, float]:
 
 def picture(frame: int, size: tuple[int, int] = (320, 200)) -> Pixels:
     """A square of one colour that walks over a noisy floor."""
-    made: Pixels = np.random.default_rng(frame).integers(0, 60, (size[1], size[0], 3), np.uint8)
+    result: Pixels = np.random.default_rng(frame).integers(0, 60, (size[1], size[0], 3), np.uint8)
     x, y = place(frame)
-    made[y : y + SIDE, x : x + SIDE] = (40, 230, 120)
-    return made
+    result[y : y + SIDE, x : x + SIDE] = (40, 230, 120)
+    return result
 
 
 def film(folder: Path, frames: int, size: tuple[int, int] = (320, 200)) -> list[Path]:

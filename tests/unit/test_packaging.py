@@ -50,8 +50,8 @@ def site(source: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def files(folder: Path) -> set[str]:
-    found = (path.relative_to(folder) for path in folder.rglob("*") if path.is_file())
-    return {str(path) for path in found if "__pycache__" not in path.parts}
+    result = (path.relative_to(folder) for path in folder.rglob("*") if path.is_file())
+    return {str(path) for path in result if "__pycache__" not in path.parts}
 
 
 def piyard(
@@ -106,8 +106,8 @@ def test_what_it_makes_is_the_users(site: Path, tmp_path: Path) -> None:
     before = files(site)
     (tmp_path / "home" / ".local" / "share" / "piyard" / "artifacts" / "builds").mkdir(parents=True)
     done = piyard(site, tmp_path / "home", "clean", "--dry-run")
-    made = tmp_path / "home" / ".local" / "share" / "piyard" / "artifacts" / "builds"
-    assert done.stdout == f"remove {made}\n"
+    result = tmp_path / "home" / ".local" / "share" / "piyard" / "artifacts" / "builds"
+    assert done.stdout == f"remove {result}\n"
     assert "mine" not in piyard(site, tmp_path / "home", "fleet.list").stdout
     assert files(site) == before
 
@@ -123,8 +123,8 @@ def test_its_own_tests_are_the_checkouts(site: Path, tmp_path: Path, task: str) 
 def test_in_a_checkout_it_is_that_checkouts(
     source: Path, site: Path, tmp_path: Path, folder: str
 ) -> None:
-    made = source / "artifacts" / "builds"
-    made.mkdir(parents=True, exist_ok=True)
+    result = source / "artifacts" / "builds"
+    result.mkdir(parents=True, exist_ok=True)
     done = piyard(site, tmp_path / "home", "clean", "--dry-run", folder=source / folder)
-    assert (done.stdout, done.stderr) == (f"remove {made}\n", "")
+    assert (done.stdout, done.stderr) == (f"remove {result}\n", "")
     assert "mine" in piyard(site, tmp_path / "home", "fleet.list", folder=source / folder).stdout

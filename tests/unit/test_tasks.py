@@ -161,10 +161,10 @@ def lab(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("lab")
-@pytest.mark.parametrize("known", [[], ["--target", "rpi5"]])
+@pytest.mark.parametrize("options", [[], ["--target", "rpi5"]])
 @pytest.mark.parametrize("verb", ["bench", "deploy", "prove"])
-def test_a_dry_run_names_a_host_that_is_unknown(verb: str, known: list[str]) -> None:
-    model = ("--model", "resnet18", "--dry-run", *known)
+def test_a_dry_run_names_a_host_that_is_unknown(verb: str, options: list[str]) -> None:
+    model = ("--model", "resnet18", "--dry-run", *options)
     alone = invoke(verb, "--host", "pi5-b", *model)
     assert (alone.returncode, alone.stdout) == (7, "")
     assert "no host 'pi5-b', did you mean 'pi5-a'?" in alone.stderr
@@ -293,8 +293,8 @@ def test_those_are_all_tasks() -> None:
 def test_asking_for_help_never_acts(argv: list[str], tmp_path: Path) -> None:
     (tmp_path / "artifacts" / "builds").mkdir(parents=True)
     done = invoke(*argv)
-    asked = max((word for word in TASKS if word in " ".join(argv)), key=" ".join(argv).find)
-    assert done.stdout.startswith(f"Usage: inv[oke] [--core-opts] {asked} ")
+    request = max((word for word in TASKS if word in " ".join(argv)), key=" ".join(argv).find)
+    assert done.stdout.startswith(f"Usage: inv[oke] [--core-opts] {request} ")
     assert (done.returncode, done.stderr) == (0, "")
     assert (tmp_path / "artifacts" / "builds").is_dir()
 

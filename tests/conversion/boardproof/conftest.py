@@ -31,7 +31,7 @@ def conversion(small):
 
 
 @pytest.fixture
-def asked(conversion):
+def proof_inputs(conversion):
     return prepare_inputs(conversion)
 
 
@@ -58,22 +58,22 @@ def board(monkeypatch):
             rng = np.random.default_rng(1)
 
             def of(inputs):
-                known = dict(zip(net_inputs(net), inputs, strict=True))
+                reference = dict(zip(net_inputs(net), inputs, strict=True))
                 for layer in layers:
                     if layer.type == "Input":
                         continue
-                    made = run_layer(net, layer, [known[name] for name in layer.bottoms])
-                    wanted, loss = bad.get(layer.name, bad.get(layer.type, (0, 0.0)))
-                    if layer.number(MASK_KEY) & wanted != wanted:
+                    result = run_layer(net, layer, [reference[name] for name in layer.bottoms])
+                    expected, loss = bad.get(layer.name, bad.get(layer.type, (0, 0.0)))
+                    if layer.number(MASK_KEY) & expected != expected:
                         much = loss(inputs[0]) if callable(loss) else loss
-                        made = {
+                        result = {
                             name: value + much * _size(value) * rng.normal(size=value.shape)
-                            for name, value in made.items()
+                            for name, value in result.items()
                         }
-                    known |= {name: value.astype(np.float32) for name, value in made.items()}
-                return known if every else {name: known[name] for name in net_outputs(net)}
+                    reference |= {name: value.astype(np.float32) for name, value in result.items()}
+                return reference if every else {name: reference[name] for name in net_outputs(net)}
 
-            blobs = {kind: [of(one) for one in ones] for kind, ones in feed.items()}
+            blobs = {kind: [of(each) for each in ones] for kind, ones in feed.items()}
             return BoardTensors(precision=label, emulated=False, blobs=blobs)
 
         monkeypatch.setattr(tensors, "compute_tensors", compute)

@@ -20,62 +20,67 @@ from piyard.vision.overlap import Agreement
 from tests.conversion.boardproof.trouble import convolutions, helped
 
 
-def test_the_layer_that_loses_too_much_is_masked(place, asked, board, conversion):
+def test_the_layer_that_loses_too_much_is_masked(place, proof_inputs, board, conversion):
     wrong = convolutions(conversion)[4]
     board({wrong: (FP32_MASK, 0.5)})
-    made = helped(place, asked)
-    assert made.failed == []
-    assert made.masks == {wrong: FP32_MASK}
+    result = helped(place, proof_inputs)
+    assert result.failed == []
+    assert result.masks == {wrong: FP32_MASK}
 
 
-def test_where_many_layers_lose_a_whole_type_is_masked(place, asked, board):
+def test_where_many_layers_lose_a_whole_type_is_masked(place, proof_inputs, board):
     board({"Convolution": (FP32_MASK, 0.03)})
-    made = helped(place, asked)
-    assert made.masks == {"Convolution": FP32_MASK}
-    assert made.failed == []
+    result = helped(place, proof_inputs)
+    assert result.masks == {"Convolution": FP32_MASK}
+    assert result.failed == []
 
 
-def test_what_no_mask_helps_stays_as_it_is(place, asked, board):
+def test_what_no_mask_helps_stays_as_it_is(place, proof_inputs, board):
     runs = board({"Pooling": (4, 0.5)})
-    made = prove_and_explain(place, asked, mask=True)
-    assert made.failed
-    assert made.masks == {}
+    result = prove_and_explain(place, proof_inputs, mask=True)
+    assert result.failed
+    assert result.masks == {}
     assert runs[-1] == ["its own release"], "the board is left with a conversion that was tried"
 
 
-def test_a_net_that_bears_halves_needs_nothing(place, asked, board):
+def test_a_net_that_bears_halves_needs_nothing(place, proof_inputs, board):
     runs = board({})
-    assert prove_and_explain(place, asked, mask=True).masks == {}
+    assert prove_and_explain(place, proof_inputs, mask=True).masks == {}
     assert len(runs) == 1
 
 
 @pytest.mark.parametrize(("precision", "label"), [("fp32", "fp32"), ("bf16", "bf16-storage")])
 def test_no_mask_is_looked_for_where_none_can_help(
-    place, asked, board, conversion, precision, label
+    place, proof_inputs, board, conversion, precision, label
 ):
     runs = board({convolutions(conversion)[4]: (FP32_MASK, 0.5)}, label=label)
     job = msgspec.structs.replace(place.job, precision=precision)
-    made = prove_and_explain(msgspec.structs.replace(place, job=job), asked, mask=True)
-    assert made.failed
+    result = prove_and_explain(msgspec.structs.replace(place, job=job), proof_inputs, mask=True)
+    assert result.failed
     assert [every for _, every, _ in runs] == [False, True]
 
 
-def test_trials_are_judged_by_what_was_computed(place, asked, board, conversion):
+def test_trials_are_judged_by_what_was_computed(place, proof_inputs, board, conversion):
     """A board without halves computes fp32 whatever it was asked, and has the stricter bar."""
     last = read_layers(conversion.folder)[-1].name
     board({last: (FP32_MASK, 0.03)}, label="fp32 (no fp16 on this CPU)")
-    made = prove_and_explain(place, asked, mask=True)
-    assert "is below 0.9999" in made.failed[0]
-    assert made.masks == {}
+    result = prove_and_explain(place, proof_inputs, mask=True)
+    assert "is below 0.9999" in result.failed[0]
+    assert result.masks == {}
 
 
-def test_what_is_found_counts_on_boards_too(place, asked, board, conversion, monkeypatch):
+def test_what_is_found_counts_on_boards_too(place, proof_inputs, board, conversion, monkeypatch):
     """The raw outputs are alike, and what they mean is not, unless one layer is masked."""
     name = convolutions(conversion)[4]
-    told = asked.fed["model"] | {"pictures": asked.fed["model"]["noise"]}
-    expected = asked.expected["model"] | {"pictures": asked.expected["model"]["noise"]}
+    result = proof_inputs.fed["model"] | {"pictures": proof_inputs.fed["model"]["noise"]}
+    expected = proof_inputs.expected["model"] | {
+        "pictures": proof_inputs.expected["model"]["noise"]
+    }
     shown = msgspec.structs.replace(
-        asked, fed={"model": told}, expected={"model": expected}, pictures=[Path("a picture")]
+        proof_inputs,
+        fed={"model": result},
+        expected={"model": expected},
+        pictures=[Path("a picture")],
     )
 
     def agreement(_model, _pictures, want, met):
@@ -94,7 +99,7 @@ def test_what_is_found_counts_on_boards_too(place, asked, board, conversion, mon
 
 @pytest.mark.parametrize("fault", [BoardCommandFailed, UnreadableLog])
 def test_a_closer_look_that_fails_does_not_take_the_proof_along(
-    place, asked, board, conversion, monkeypatch, fault
+    place, proof_inputs, board, conversion, monkeypatch, fault
 ):
     board({convolutions(conversion)[4]: (FP32_MASK, 0.5)})
     compute = tensors.compute_tensors
@@ -105,13 +110,13 @@ def test_a_closer_look_that_fails_does_not_take_the_proof_along(
         return compute(*what)
 
     monkeypatch.setattr(tensors, "compute_tensors", too_much)
-    made = prove_and_explain(place, asked, mask=True)
-    assert len(made.failed) == 2
-    assert made.where == ["where it begins is not known: no memory left"]
+    result = prove_and_explain(place, proof_inputs, mask=True)
+    assert len(result.failed) == 2
+    assert result.where == ["where it begins is not known: no memory left"]
 
 
 def test_a_trial_that_fails_does_not_take_the_proof_along(
-    place, asked, board, conversion, monkeypatch, capsys
+    place, proof_inputs, board, conversion, monkeypatch, capsys
 ):
     board({convolutions(conversion)[4]: (FP32_MASK, 0.5)})
     compute = tensors.compute_tensors
@@ -122,16 +127,16 @@ def test_a_trial_that_fails_does_not_take_the_proof_along(
         return compute(at, *what, every=every)
 
     monkeypatch.setattr(tensors, "compute_tensors", once)
-    made = prove_and_explain(place, asked, mask=True)
-    assert made.failed
-    assert made.where
+    result = prove_and_explain(place, proof_inputs, mask=True)
+    assert result.failed
+    assert result.where
     assert "which masks help is not known: the board is full" in capsys.readouterr().err
 
 
-def test_what_is_tried_leaves_nothing(place, asked, board, conversion):
+def test_what_is_tried_leaves_nothing(place, proof_inputs, board, conversion):
     board({convolutions(conversion)[4]: (FP32_MASK, 0.5)})
     before = sorted(paths.artifacts().rglob("*"))
-    helped(place, asked)
+    helped(place, proof_inputs)
     assert sorted(paths.artifacts().rglob("*")) == before
 
 
@@ -139,9 +144,9 @@ def test_the_masked_conversion_stands_beside_the_other(conversion, tmp_path):
     name = convolutions(conversion)[0]
     there = masked_conversion(conversion, {name: 1}, tmp_path)
     assert there.folder != conversion.folder
-    told = {layer.name: layer.number(MASK_KEY) for layer in read_layers(there.folder)}
-    assert told[name] == 1
-    assert sum(told.values()) == 1
+    result = {layer.name: layer.number(MASK_KEY) for layer in read_layers(there.folder)}
+    assert result[name] == 1
+    assert sum(result.values()) == 1
     assert (there.folder / "model.ncnn.bin").samefile(conversion.folder / "model.ncnn.bin")
     assert masked_conversion(conversion, {}, tmp_path) is conversion
     assert masked_conversion(conversion, {name: 1}, tmp_path).key == there.key
@@ -158,18 +163,18 @@ def test_where_files_cannot_be_shared_they_are_copied(conversion, monkeypatch, t
     assert copied.read_bytes() == first.read_bytes()
 
 
-def test_masks_that_cost_more_than_fp32_are_called_so(place, asked, board):
+def test_masks_that_cost_more_than_fp32_are_called_so(place, proof_inputs, board):
     """Where all convolutions are masked, the layers between them cast and save nothing."""
     board({"Convolution": (FP32_MASK, 0.03)})
-    made = helped(place, asked)
-    assert made.slower == ["model"]
-    (line,) = (line for line in proof_remarks(made) if "more than fp32" in line)
+    result = helped(place, proof_inputs)
+    assert result.slower == ["model"]
+    (line,) = (line for line in proof_remarks(result) if "more than fp32" in line)
     assert "use --precision fp32" in line
 
 
-def test_a_mask_of_one_small_layer_is_worth_it(place, asked, board, conversion):
+def test_a_mask_of_one_small_layer_is_worth_it(place, proof_inputs, board, conversion):
     wrong = convolutions(conversion)[4]
     board({wrong: (FP32_MASK, 0.5)})
-    made = helped(place, asked)
-    assert made.slower == []
-    assert not any("more than fp32" in line for line in proof_remarks(made))
+    result = helped(place, proof_inputs)
+    assert result.slower == []
+    assert not any("more than fp32" in line for line in proof_remarks(result))

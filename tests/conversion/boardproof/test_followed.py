@@ -30,7 +30,7 @@ def walking(step: float) -> list[Frame]:
 
 
 @pytest.fixture
-def followed(monkeypatch, asked):
+def followed(monkeypatch, requested):
     """Asked for a clip, and a board that follows what it is told."""
     film = PictureSet(pictures=[Path("0.jpg")], ordered=True)
     clip = TrackedClip(film=film, expected=[frame.objects for frame in walking(1)])
@@ -45,35 +45,35 @@ def followed(monkeypatch, asked):
         monkeypatch.setattr("piyard.evaluate.evaluation.predict_set_on_board", watch)
         return shown
 
-    return msgspec.structs.replace(asked, clip=clip), by_board
+    return msgspec.structs.replace(requested, clip=clip), by_board
 
 
 def test_tracks_are_compared_on_the_board(place, followed, board):
-    asked, by_board = followed
+    request, by_board = followed
     board({})
     shown = by_board(walking(1))
-    made = prove_on_board(place, asked)
-    assert made.failed == []
-    assert shown == [("fp16", asked.model.title, asked.clip.film)]
-    assert proof_rows([made])[-1][3:] == ["clip", "tracks", "4", "", "", "passed"]
-    assert proof_remarks(made)[0].startswith(
+    result = prove_on_board(place, request)
+    assert result.failed == []
+    assert shown == [("fp16", request.model.title, request.clip.film)]
+    assert proof_rows([result])[-1][3:] == ["clip", "tracks", "4", "", "", "passed"]
+    assert proof_remarks(result)[0].startswith(
         "small fp16 on pi5-a, clip: 4 objects expected, 4 found"
     )
 
 
 def test_tracks_that_go_astray_are_no_matter_of_masks(place, followed, board):
-    asked, by_board = followed
+    request, by_board = followed
     runs = board({})
     by_board(walking(12))
-    made = prove_and_explain(place, asked, mask=True)
-    (line,) = made.failed
+    result = prove_and_explain(place, request, mask=True)
+    (line,) = result.failed
     assert line.startswith("fp16, clip, tracks: ")
-    assert proof_rows([made])[-1][-1] == "DIFFERS"
+    assert proof_rows([result])[-1][-1] == "DIFFERS"
     assert len(runs) == 1, "no layer is looked at: each computes what it should"
 
 
-def test_what_is_not_asked_is_not_followed(place, asked, board, followed):
+def test_what_is_not_asked_is_not_followed(place, proof_inputs, board, followed):
     board({})
     shown = followed[1](walking(1))
-    made = prove_on_board(place, asked)
-    assert (made.meant, shown) == ([], [])
+    result = prove_on_board(place, proof_inputs)
+    assert (result.meant, shown) == ([], [])

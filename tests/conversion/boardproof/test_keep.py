@@ -18,50 +18,50 @@ from tests.conversion.boardproof.trouble import convolutions, helped
 
 
 @pytest.fixture
-def needing(place, asked, board, conversion):
+def needing(place, requested, board, conversion):
     wrong = convolutions(conversion)[4]
     board({wrong: (FP32_MASK, 0.5)})
-    return wrong, helped(place, asked)
+    return wrong, helped(place, requested)
 
 
 def test_masks_go_into_the_yaml_and_the_next_conversion(needing, conversion):
-    name, made = needing
-    (path,) = save_masks([made])
+    name, result = needing
+    (path,) = save_masks([result])
     assert load_model("small").masks == {"random": {name: FP32_MASK}}
     before = path.read_text()
     assert before.startswith("title:")
     again = convert_model(load_model("small"), random_weights=True)
     assert again.key != conversion.key
     assert again.manifest.masks == {name: FP32_MASK}
-    layer = next(one for one in read_layers(again.folder) if one.name == name)
+    layer = next(each for each in read_layers(again.folder) if each.name == name)
     assert layer.number(MASK_KEY) == FP32_MASK
-    save_masks([made])
+    save_masks([result])
     assert path.read_text() == before
 
 
 def test_by_another_route_names_may_mean_other_layers(needing):
-    _, made = needing
-    save_masks([made])
+    _, result = needing
+    save_masks([result])
     other = convert_model(load_model("small"), random_weights=True, route="script")
     assert other.manifest.masks == {}
-    assert not any(one.number(MASK_KEY) for one in read_layers(other.folder))
+    assert not any(layer.number(MASK_KEY) for layer in read_layers(other.folder))
 
 
 def test_masks_of_other_weights_stay_and_do_not_count(needing, conversion, small):
-    name, made = needing
+    name, result = needing
     path = definition.MODELS_FOLDER / "small.yaml"
     path.write_text(path.read_text() + 'masks:\n  "0123abcd":\n    Convolution: 3\n# the end\n')
     assert convert_model(load_model("small"), random_weights=True).key == conversion.key
-    save_masks([made])
-    told = yaml.safe_load(path.read_text())["masks"]
-    assert told == {"0123abcd": {"Convolution": 3}, "random": {name: FP32_MASK}}
+    save_masks([result])
+    text = yaml.safe_load(path.read_text())["masks"]
+    assert text == {"0123abcd": {"Convolution": 3}, "random": {name: FP32_MASK}}
     assert "# the end" in path.read_text()
 
 
 def test_boards_that_need_different_layers_add_up(needing):
-    name, made = needing
-    other = msgspec.structs.replace(made, masks={"conv_0": 1, name: FP32_MASK})
-    save_masks([made, other])
+    name, result = needing
+    other = msgspec.structs.replace(result, masks={"conv_0": 1, name: FP32_MASK})
+    save_masks([result, other])
     assert load_model("small").masks == {"random": {name: 3, "conv_0": 1}}
 
 
@@ -83,17 +83,17 @@ BLOCKS = {
 def test_whatever_stands_there_is_replaced_and_the_rest_stays(block, after):
     end = "" if BLOCKS[block].endswith("\n") or not after else "\n"
     text = with_masks(BEFORE + BLOCKS[block] + end + after, "mine", {"0123abcd": NAMES})
-    told = yaml.safe_load(text)
-    assert told.pop("masks") == {"0123abcd": NAMES}
-    assert told == yaml.safe_load(BEFORE + after)
+    result = yaml.safe_load(text)
+    assert result.pop("masks") == {"0123abcd": NAMES}
+    assert result == yaml.safe_load(BEFORE + after)
     assert text.startswith(BEFORE)
     assert ("# the end" in text) == ("# the end" in after)
     assert with_masks(text, "mine", {"0123abcd": NAMES}) == text
 
 
-def test_what_still_fails_is_not_kept(place, asked, board):
+def test_what_still_fails_is_not_kept(place, proof_inputs, board):
     board({"Pooling": (4, 0.5)})
-    failed = prove_on_board(place, asked)
+    failed = prove_on_board(place, proof_inputs)
     assert save_masks([failed]) == []
     assert load_model("small").masks == {}
 

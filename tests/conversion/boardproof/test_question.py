@@ -13,34 +13,34 @@ from piyard.prove.board_proof import prepare_inputs
 from tests.support import synthetic_results
 
 
-def test_a_few_inputs_of_each_kind_are_asked(asked):
-    assert {kind: len(ones) for kind, ones in asked.fed["model"].items()} == {
+def test_a_few_inputs_of_each_kind_are_asked(proof_inputs):
+    assert {kind: len(ones) for kind, ones in proof_inputs.fed["model"].items()} == {
         "drawn": 1,
         "noise": 1,
     }
-    expected = asked.expected["model"]
+    expected = proof_inputs.expected["model"]
     assert [outputs[0].shape for ones in expected.values() for outputs in ones] == [(10,)] * 2
-    assert asked.pictures == ()
+    assert proof_inputs.pictures == ()
 
 
 def test_real_pictures_are_asked_for_where_they_mean_something(real, mirror):
-    told = prepare_inputs(real, pictures=2)
-    assert len(told.pictures) == len(told.fed["model"]["pictures"]) == 2
+    inputs = prepare_inputs(real, pictures=2)
+    assert len(inputs.pictures) == len(inputs.fed["model"]["pictures"]) == 2
     assert len(prepare_inputs(real, pictures=0).fed["model"]) == 2
 
 
 @pytest.mark.parametrize(("pictures", "frames"), [(1, CLIP_FRAMES), (0, None)])
 def test_the_question_has_the_originals_tracks(mirror, pictures, frames, monkeypatch):
     monkeypatch.setattr(Conversion, "has_real_weights", True)
-    made = Conversion(
+    loaded = Conversion(
         model=load_model("nanotrack"),
         key="k",
         folder=Path(),
         manifest=synthetic_results.manifest(),
         fresh=False,
     )
-    clip = prepare_inputs(made, pictures).clip
+    clip = prepare_inputs(loaded, pictures).clip
     assert bool(clip) == bool(frames)
     if clip:
-        boxes = {one.box for (one,) in clip.expected}
+        boxes = {each.box for (each,) in clip.expected}
         assert len(boxes) == frames, "who walks is not where it was"

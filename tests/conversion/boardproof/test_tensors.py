@@ -51,11 +51,11 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> JobContext:
     (folder / "model.ncnn.bin").touch()
     job = plans.job("pi", "rpi5", "m", precision="fp16", threads=3)
     manifest = synthetic_results.manifest(nets=["model"])
-    made = Conversion(
+    conversion = Conversion(
         model=plans.model("m"), key="k", folder=folder, manifest=manifest, fresh=False
     )
     nobody: Any = None
-    ready = Prepared(builds={"rpi5": nobody}, conversions={"m": made})
+    ready = Prepared(builds={"rpi5": nobody}, conversions={"m": conversion})
     return JobContext(connection=nobody, job=job, prepared=ready, options=RunOptions())
 
 
@@ -64,10 +64,10 @@ def board(monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[NnrunCommand]]:
     """Answers as nnrun does: inputs in the order of the .param, outputs as the net makes them."""
 
     def answering(change: Change = lambda _lines: None) -> list[NnrunCommand]:
-        asked: list[NnrunCommand] = []
+        request: list[NnrunCommand] = []
 
         def run_one(context: JobContext, work: NnrunCommand) -> Any:
-            asked.append(work)
+            request.append(work)
             record = synthetic_results.record("a-run", what=work.what)
             folder = run_folder(record.id)
             (folder / OUTPUTS_FOLDER).mkdir(parents=True)
@@ -75,12 +75,12 @@ def board(monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[NnrunCommand]]:
             change(lines)
             precision = {"requested": "fp16", "label": "fp16"}
             header = {"type": "header", "precision": precision, "threads": 3}
-            told = [header, *lines, {"type": "summary"}]
-            (folder / LOG_FILE).write_text("".join(json.dumps(one) + "\n" for one in told))
+            result = [header, *lines, {"type": "summary"}]
+            (folder / LOG_FILE).write_text("".join(json.dumps(each) + "\n" for each in result))
             return record
 
         monkeypatch.setattr("piyard.run.execute.run_job", run_one)
-        return asked
+        return request
 
     return answering
 
@@ -89,13 +89,17 @@ def computed(net: Path, folder: Path, work: NnrunCommand) -> Lines:
     layers, loaded = read_layers(net), load_net(net)
     assert work.inputs
     paths = [file.path for file in work.inputs.files]
-    given = [np.load(path) for path in paths]
+    inputs = [np.load(path) for path in paths]
     lines: Lines = []
-    for index in range(len(given) // 2):
-        named = dict(zip(declared_inputs(layers), given[2 * index : 2 * index + 2], strict=True))
-        made = run_all_blobs(loaded, layers, *(named[name] for name in net_inputs(loaded)))
-        wanted = made if "--every-blob" in work.arguments else {n: made[n] for n in ("900", "800")}
-        for name, values in wanted.items():
+    for index in range(len(inputs) // 2):
+        named = dict(zip(declared_inputs(layers), inputs[2 * index : 2 * index + 2], strict=True))
+        all_blobs = run_all_blobs(loaded, layers, *(named[name] for name in net_inputs(loaded)))
+        expected = (
+            all_blobs
+            if "--every-blob" in work.arguments
+            else {n: all_blobs[n] for n in ("900", "800")}
+        )
+        for name, values in expected.items():
             file = f"{index}.{len(lines)}.{name}.f32"
             values.tofile(folder / OUTPUTS_FOLDER / file)
             about = {"index": index, "name": name, "shape": list(values.shape)}
@@ -116,9 +120,9 @@ def test_inputs_and_outputs_keep_their_names(place: JobContext, board: Any) -> N
 
 
 def test_what_nnrun_is_asked(place: JobContext, board: Any) -> None:
-    asked = board()
+    request = board()
     compute_tensors(place, "model", {"noise": [(A, B)]})
-    (work,) = asked
+    (work,) = request
     assert work.verb == "compute"
     line = list(work.arguments)
     assert line[:4] == ["--param", "model.ncnn.param", "--bin", "model.ncnn.bin"]
@@ -130,10 +134,10 @@ def test_what_nnrun_is_asked(place: JobContext, board: Any) -> None:
 
 
 def test_every_blob_is_read_and_dropped(place: JobContext, board: Any) -> None:
-    asked = board()
+    request = board()
     answer = compute_tensors(place, "model", {"noise": [(A, B)]}, every=True)
     assert answer.blobs["noise"][0].keys() >= {"a", "b", "c", "d", "800", "900"}
-    assert "--every-blob" in asked[0].arguments
+    assert "--every-blob" in request[0].arguments
     assert not (run_folder("a-run") / OUTPUTS_FOLDER).exists()
     assert (run_folder("a-run") / LOG_FILE).exists()
 

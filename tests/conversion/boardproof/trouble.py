@@ -6,13 +6,13 @@ from piyard.convert.ncnn_net import read_layers
 from piyard.prove.find_masks import prove_and_explain
 
 
-def helped(place, asked):
+def helped(place, requested):
     """The proof with the masks that were found to be needed."""
-    made = prove_and_explain(place, asked, mask=True)
-    assert made.masks
-    return made
+    result = prove_and_explain(place, requested, mask=True)
+    assert result.masks
+    return result
 
 
 def convolutions(conversion):
     """Their names, in the order of the net."""
-    return [one.name for one in read_layers(conversion.folder) if one.type == "Convolution"]
+    return [layer.name for layer in read_layers(conversion.folder) if layer.type == "Convolution"]

@@ -31,12 +31,12 @@ def test_a_student_comes_nearer_to_its_teacher_without_labels(small, halves, tmp
         (plain / f"{picture.parent.name}-{picture.name}").symlink_to(picture)
     add_model("student", "small_cnn/w8-d1-k3-dense-c3", len(CLASSES), labels="halves")
     compress(model="student", teacher=small, data=str(plain), steps="30", batch="8", lr="0.005")
-    made = f"student@distill-{small}"
-    assert load_model(made).variant is not None
+    result = f"student@distill-{small}"
+    assert load_model(result).variant is not None
     with torch.no_grad():
         pictures = torch.rand(8, 3, 28, 28)
-        assert open_network(load_model(made))(pictures).shape == (8, len(CLASSES))
-    assert distance(made, small) < distance("student", small)
+        assert open_network(load_model(result))(pictures).shape == (8, len(CLASSES))
+    assert distance(result, small) < distance("student", small)
 
 
 def test_another_preparation_cannot_teach(small, halves):

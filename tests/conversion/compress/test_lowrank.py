@@ -30,18 +30,18 @@ def test_a_layer_of_low_rank_computes_the_same():
     network = nn.Sequential(convolution, nn.Flatten(), of_rank(nn.Linear(64 * 16, 40), 8))
     x = torch.randn(2, 32, 4, 4)
     before = network(x)
-    found = list(find_factors(network, LowRankSettings(energy=0.999999), {}))
-    assert [each.edit for each in found] == [
+    result = list(find_factors(network, LowRankSettings(energy=0.999999), {}))
+    assert [each.edit for each in result] == [
         LowRank(layer="0", rank=8),
         LowRank(layer="2", rank=8),
     ]
     macs = count_macs(network, (32, 4, 4))
-    replace_layers(network, found)
+    replace_layers(network, result)
     torch.testing.assert_close(network(x), before, rtol=1e-3, atol=1e-3)
     assert count_macs(network, (32, 4, 4)) == pytest.approx(
         sum(
             each.share * whole
-            for each, whole in zip(found, (16 * 64 * 288, 40 * 1024), strict=True)
+            for each, whole in zip(result, (16 * 64 * 288, 40 * 1024), strict=True)
         )
     )
     assert count_macs(network, (32, 4, 4)) < macs / 4

@@ -24,11 +24,11 @@ def test_int8_is_made_proved_judged_and_rebuilt(small, halves, capsys):
     assert abs(variant["points_off"]) <= 10
     assert (variant["speedup"], variant["macs"]) == (None, original["macs"])
     assert variant["bytes"] < 0.5 * original["bytes"]
-    made = load_model("small@ptq-int8")
-    folder, _ = read_variant_manifest(made)
+    loaded = load_model("small@ptq-int8")
+    folder, _ = read_variant_manifest(loaded)
     assert count_quantised(read_param(folder / "model.ncnn.param")) >= 3
-    assert convert_model(made).manifest.proof["int8"].inputs["drawn"]["out0"].cosine > 0.9
-    compress_model(CompressRequest.parse({"rebuild": made.name, "format": "json"}))
+    assert convert_model(loaded).manifest.proof["int8"].inputs["drawn"]["out0"].cosine > 0.9
+    compress_model(CompressRequest.parse({"rebuild": loaded.name, "format": "json"}))
     files = json.loads(capsys.readouterr().out)
     assert {file["File"] for file in files} >= {"model.ncnn.param", "model.ncnn.bin"}
     assert all(file["Manifest"] == file["Rebuilt"] for file in files)

@@ -29,17 +29,19 @@ def test_a_search_makes_the_network_that_it_takes(small, halves, capsys):
     compress(
         method=["search"], data=str(halves), trials="3", epochs="2", batch="8", keep_accuracy="0.5"
     )
-    found = load_model("small@search")
-    folder, _ = read_variant_manifest(found)
+    loaded = load_model("small@search")
+    folder, _ = read_variant_manifest(loaded)
     trials = json.loads((folder / "trials.json").read_text())
     assert len(trials) == 3
     taken = next(
         each["candidate"]
         for each in trials
-        if each["score"]["cost"] == count_macs(open_network(found), found.input)
+        if each["score"]["cost"] == count_macs(open_network(loaded), loaded.input)
     )
-    assert found.network == (f"small_cnn/w{taken['width']}-d{taken['depth']}-k{taken['kernel']}-c3")
-    assert found.input == (3, taken["side"], taken["side"])
+    assert loaded.network == (
+        f"small_cnn/w{taken['width']}-d{taken['depth']}-k{taken['kernel']}-c3"
+    )
+    assert loaded.input == (3, taken["side"], taken["side"])
     assert "M multiply-accumulates, taken" in capsys.readouterr().err
 
 
@@ -78,13 +80,13 @@ def one_class(halves):
 
 def test_int8_is_trained_proved_and_rebuilt(small, halves, capsys):
     compress(method=["qat"], data=str(halves), steps="3", batch="8")
-    made = load_model("small@qat-int8")
-    folder, manifest = read_variant_manifest(made)
+    loaded = load_model("small@qat-int8")
+    folder, manifest = read_variant_manifest(loaded)
     assert count_quantised(read_param(folder / "model.ncnn.param")) == 5
-    assert (made.network, [point.step for point in manifest.history]) == ("ncnn", [2, 3])
+    assert (loaded.network, [point.step for point in manifest.history]) == ("ncnn", [2, 3])
     assert "Failed to load" not in capsys.readouterr().err
-    _require_int8_reference(made)
-    compress_model(CompressRequest.parse({"rebuild": made.name, "format": "json"}))
+    _require_int8_reference(loaded)
+    compress_model(CompressRequest.parse({"rebuild": loaded.name, "format": "json"}))
     assert "DIFFERENT" not in capsys.readouterr().out
 
 

@@ -93,15 +93,15 @@ def test_the_files_hold_the_encoder(source, tmp_path, bits, near):
 def test_it_is_converted_and_proved_in_each_precision():
     for precision in FORMATS:
         plan = plan_language(tiny(CONFIG), precision, random_weights=True)
-        made = convert_language_model(plan)
-        assert made.files == ["model.ncnn.param", "model.ncnn.bin", *PICTURE_FILES]
-        proof = made.manifest.pictures
+        conversion = convert_language_model(plan)
+        assert conversion.files == ["model.ncnn.param", "model.ncnn.bin", *PICTURE_FILES]
+        proof = conversion.manifest.pictures
         assert proof
         assert proof.cosine > (0.99999 if precision.startswith("fp") else 0.998)
         assert proof.agreement.tokens == 2 * 119
         assert (proof.agreement.top1 > 0.99) == precision.startswith("fp")
         assert proof.format.bits == {"fp32": 32, "fp16": 16}.get(precision, 8)
-        assert made.manifest.params == CONFIG.params
+        assert conversion.manifest.params == CONFIG.params
 
 
 def test_an_encoder_that_is_not_whole_is_refused(tmp_path):

@@ -16,15 +16,15 @@ def network():
     ).eval()
 
 
-def asked(file, names, **more):
-    told = {"name": "mine", "task": "classify", "size": "3,32,32", "labels": str(names)}
-    return OwnModelOptions(file=file, **(told | more))
+def ask(file, names, **more):
+    result = {"name": "mine", "task": "classify", "size": "3,32,32", "labels": str(names)}
+    return OwnModelOptions(file=file, **(result | more))
 
 
 def as_detector(file, labels, **more):
-    told = {"task": "detect", "head": "yolox", "size": "3,64,64", "cut": ["raw0", "raw1"]}
-    return asked(file, labels, **(told | more))
+    result = {"task": "detect", "head": "yolox", "size": "3,64,64", "cut": ["raw0", "raw1"]}
+    return ask(file, labels, **(result | more))
 
 
-def add(one, *, dry_run=False):
-    add_model(one, force=False, form="plain", dry_run=dry_run)
+def add(options, *, dry_run=False):
+    add_model(options, force=False, form="plain", dry_run=dry_run)

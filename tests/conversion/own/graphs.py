@@ -50,9 +50,9 @@ def classifier(
         tensors.append(numpy_helper.from_array(weights, f"{name}.weight"))
         tensors.append(numpy_helper.from_array(biases, f"{name}.bias"))
         steps = [("Gemm", {"transB": 1}), *ENDINGS[ending]]
-        made = [f"{name}.{number}" for number in range(len(steps) - 1)] + [name]
-        given = [["flat", f"{name}.weight", f"{name}.bias"], *([one] for one in made)]
-        for (kind, how), inputs, output in zip(steps, given, made, strict=False):
+        result = [f"{name}.{number}" for number in range(len(steps) - 1)] + [name]
+        supplied = [["flat", f"{name}.weight", f"{name}.bias"], *([each] for each in result)]
+        for (kind, how), inputs, output in zip(steps, supplied, result, strict=False):
             nodes.append(helper.make_node(kind, inputs, [output], **how))
         outputs.append(helper.make_tensor_value_info(name, TensorProto.FLOAT, [1, classes]))
     fed = helper.make_tensor_value_info("images", TensorProto.FLOAT, list(shape))

@@ -69,8 +69,8 @@ def test_anchors_are_those_of_the_file(tmp_path, models):
     described = yaml.safe_load((models / "mine.yaml").read_text())
     assert (described["task"], described["preprocess"]["fit"]) == ("detect", "letterbox")
     assert len(described["cut"]) == 3
-    found = torch.tensor(described["head"]["anchors"])
-    torch.testing.assert_close(found, torch.tensor(ANCHORS), rtol=1e-5, atol=0)
+    result = torch.tensor(described["head"]["anchors"])
+    torch.testing.assert_close(result, torch.tensor(ANCHORS), rtol=1e-5, atol=0)
 
 
 def test_boxes_that_anchors_do_not_explain(tmp_path):

@@ -74,7 +74,7 @@ PROGRAMS = {
 }
 
 
-def asked(file, labels, **more):
+def ask(file, labels, **more):
     return OwnModelOptions(**({"file": file, "name": "mine", "labels": str(labels)} | more))
 
 
@@ -88,8 +88,8 @@ def test_every_ending_of_a_graph_is_tried():
 
 @pytest.mark.parametrize("name", ENDINGS)
 def test_how_a_graph_ends(tmp_path, name):
-    given = read_outputs(classifier(tmp_path / "a.onnx", ending=name), "onnx", SHAPE, [])
-    assert (given.names, given.sizes, given.ends) == (["scores"], [2], [MADE[name]])
+    outputs = read_outputs(classifier(tmp_path / "a.onnx", ending=name), "onnx", SHAPE, [])
+    assert (outputs.names, outputs.sizes, outputs.ends) == (["scores"], [2], [MADE[name]])
 
 
 @pytest.mark.parametrize("name", PROGRAMS)
@@ -103,20 +103,20 @@ def test_how_a_program_ends(tmp_path, name):
 
 def test_log_probabilities_are_never_a_boards(tmp_path, two):
     """A float holds 0 for some of them, of which ncnn's logarithm is not a number."""
-    add(asked(classifier(tmp_path / "a.onnx", ending="log_softmax"), two))
-    made, rules = convert_model(load_model("mine")), load_model("mine")
+    add(ask(classifier(tmp_path / "a.onnx", ending="log_softmax"), two))
+    conversion, rules = convert_model(load_model("mine")), load_model("mine")
     assert rules.activation == "exp"
-    assert made.failed == []
-    layers = read_param(made.folder / "model.ncnn.param")
+    assert conversion.failed == []
+    layers = read_param(conversion.folder / "model.ncnn.param")
     assert layer_output_kind(layers, "out0") == "probabilities"
     assert layers[-1].type == "Softmax"
-    assert float(made.reference("out0").sum()) == pytest.approx(1)
+    assert float(conversion.reference("out0").sum()) == pytest.approx(1)
     line = nnrun_flags(rules, PredictOptions())
     assert line[line.index("--activation") + 1] == "none"
 
 
 def test_a_ready_pair_says_how_it_ends_too(tmp_path, two):
-    add(asked(classifier(tmp_path / "a.onnx", ending="softmax"), two))
+    add(ask(classifier(tmp_path / "a.onnx", ending="softmax"), two))
     folder = convert_model(load_model("mine")).folder
     pair = read_outputs(folder / "model.ncnn.param", "ncnn", SHAPE, [])
     assert (pair.names, pair.ends) == (["out0"], ["probabilities"])
@@ -133,37 +133,37 @@ def test_a_ready_pair_says_how_it_ends_too(tmp_path, two):
     ],
 )
 def test_what_makes_scores_of_it(ends, size, activation):
-    given = ClassifierOutputs(names=["a"], sizes=[size], ends=[ends])
-    chosen = choose_class_output(given, output="", activation="", labels=2)
+    outputs = ClassifierOutputs(names=["a"], sizes=[size], ends=[ends])
+    chosen = choose_class_output(outputs, output="", activation="", labels=2)
     assert (chosen.activation, chosen.output) == (activation, "")
     assert ("activation" in chosen.assumed) == (ends == "logits")
     assert bool(chosen.ending) == (ends != "logits")
 
 
 def test_a_program_of_one_value_decides_when_it_runs():
-    given = ClassifierOutputs(names=["out0"], sizes=[0], ends=["logits"])
-    assert choose_class_output(given, output="", activation="", labels=2).activation == "auto"
-    assert choose_class_output(given, output="", activation="", labels=1).activation == "sigmoid"
+    outputs = ClassifierOutputs(names=["out0"], sizes=[0], ends=["logits"])
+    assert choose_class_output(outputs, output="", activation="", labels=2).activation == "auto"
+    assert choose_class_output(outputs, output="", activation="", labels=1).activation == "sigmoid"
 
 
 def test_several_labels_a_picture_need_a_word(tmp_path, two):
     file = classifier(tmp_path / "a.onnx")
-    assert described(plan_addition(asked(file, two)))["activation"] == "softmax"
-    told = described(plan_addition(asked(file, two, activation="sigmoid")))
-    assert told["activation"] == "sigmoid"
-    assert "activation" not in told["assumed"]
+    assert described(plan_addition(ask(file, two)))["activation"] == "softmax"
+    addition = described(plan_addition(ask(file, two, activation="sigmoid")))
+    assert addition["activation"] == "sigmoid"
+    assert "activation" not in addition["assumed"]
 
 
 @pytest.mark.parametrize("activation", ["softmax", "sigmoid", "exp"])
 def test_probabilities_are_left_as_they_are(tmp_path, two, activation):
     file = classifier(tmp_path / "a.onnx", ending="softmax")
     with pytest.raises(WrongInput, match="'scores' already holds probabilities"):
-        plan_addition(asked(file, two, activation=activation))
+        plan_addition(ask(file, two, activation=activation))
 
 
 def test_what_is_no_logarithm_is_not_undone(tmp_path, two):
     with pytest.raises(WrongInput, match="does not end in the logarithm"):
-        plan_addition(asked(classifier(tmp_path / "a.onnx"), two, activation="exp"))
+        plan_addition(ask(classifier(tmp_path / "a.onnx"), two, activation="exp"))
 
 
 def test_probabilities_show_however_they_are_computed(tmp_path, two):
@@ -171,23 +171,23 @@ def test_probabilities_show_however_they_are_computed(tmp_path, two):
     file = classifier(tmp_path / "a.onnx", ending="shares")
     assert read_outputs(file, "onnx", SHAPE, []).ends == ["logits"]
     with pytest.raises(WrongInput, match="they sum to 1") as caught:
-        add(asked(file, two))
+        add(ask(file, two))
     assert "--activation none" in caught.value.remedy
     assert not (definition.MODELS_FOLDER / "mine.yaml").exists()
-    add(asked(file, two, activation="none"))
+    add(ask(file, two, activation="none"))
     assert convert_model(load_model("mine")).failed == []
 
 
 def test_an_unknown_activation(tmp_path, two):
     with pytest.raises(WrongInput, match="did you mean 'sigmoid'"):
-        plan_addition(asked(classifier(tmp_path / "a.onnx"), two, activation="sigmoids"))
+        plan_addition(ask(classifier(tmp_path / "a.onnx"), two, activation="sigmoids"))
 
 
 # -- several outputs ---------------------------------------------------------------------------
 
 
 def test_the_output_with_as_many_values_as_labels_is_assumed(tmp_path, two):
-    planned = plan_addition(asked(classifier(tmp_path / "a.onnx", heads=HEADS), two))
+    planned = plan_addition(ask(classifier(tmp_path / "a.onnx", heads=HEADS), two))
     assert described(planned)["output"] == "colour"
     assert "output" in described(planned)["assumed"]
     (line,) = [line for line in planned.lines if line.startswith("assumed: output")]
@@ -198,39 +198,39 @@ def test_the_output_with_as_many_values_as_labels_is_assumed(tmp_path, two):
 def test_the_output_that_is_named(tmp_path, names):
     file = classifier(tmp_path / "a.onnx", heads={"colour": 5, "form": 5})
     with pytest.raises(WrongInput, match=r"several have .* \(5\): colour \(5\), form \(5\)"):
-        plan_addition(asked(file, names))
-    told = described(plan_addition(asked(file, names, output="form")))
-    assert told["output"] == "form"
-    assert "output" not in told["assumed"]
+        plan_addition(ask(file, names))
+    addition = described(plan_addition(ask(file, names, output="form")))
+    assert addition["output"] == "form"
+    assert "output" not in addition["assumed"]
 
 
 @pytest.mark.parametrize(
-    ("output", "told"), [("from", "did you mean 'form'"), ("out7", "no output 'out7'")]
+    ("output", "message"), [("from", "did you mean 'form'"), ("out7", "no output 'out7'")]
 )
-def test_an_output_there_is_not(tmp_path, two, output, told):
+def test_an_output_there_is_not(tmp_path, two, output, message):
     file = classifier(tmp_path / "a.onnx", heads=HEADS)
-    with pytest.raises(WrongInput, match=told) as caught:
-        plan_addition(asked(file, two, output=output))
+    with pytest.raises(WrongInput, match=message) as caught:
+        plan_addition(ask(file, two, output=output))
     assert "colour (2), form (3)" in caught.value.remedy
 
 
 def test_no_output_fits(tmp_path, names):
     with pytest.raises(WrongInput, match="none of its outputs is for 5 classes"):
-        plan_addition(asked(classifier(tmp_path / "a.onnx", heads=HEADS), names))
+        plan_addition(ask(classifier(tmp_path / "a.onnx", heads=HEADS), names))
 
 
 def test_several_outputs_on_a_board(tmp_path, two):
     """nnrun is told the blob's name; the other head has no labels, and is shown by number."""
-    add(asked(classifier(tmp_path / "a.onnx", heads={"form": 3, "colour": 2}), two))
-    made, rules = convert_model(load_model("mine")), load_model("mine")
-    assert (rules.output, find_class_output(made, rules)) == ("colour", 1)
-    mine = resolve_classes(made, rules, PredictOptions())
+    add(ask(classifier(tmp_path / "a.onnx", heads={"form": 3, "colour": 2}), two))
+    conversion, rules = convert_model(load_model("mine")), load_model("mine")
+    assert (rules.output, find_class_output(conversion, rules)) == ("colour", 1)
+    mine = resolve_classes(conversion, rules, PredictOptions())
     assert (mine.classes, mine.labelled) == ("out1", True)
     line = nnrun_flags(rules, mine)
     assert line[line.index("--classes") + 1] == "out1"
     assert line[line.index("--activation") + 1] == "softmax"
     for name in ("form", "out0"):
         other = msgspec.structs.replace(rules, output=name, activation="auto")
-        told = resolve_classes(made, other, PredictOptions())
-        assert (told.classes, told.labelled) == ("out0", False)
-        assert "--labels" not in nnrun_flags(other, told)
+        classes = resolve_classes(conversion, other, PredictOptions())
+        assert (classes.classes, classes.labelled) == ("out0", False)
+        assert "--labels" not in nnrun_flags(other, classes)

@@ -52,17 +52,17 @@ class Ultralytics(nn.Module):
         raw = self.raw(x)
         box, scores = self.split(raw)
         sides = box.view(1, 4, BINS, -1).transpose(2, 1).softmax(1)
-        told = [self.weigh(sides).view(1, 4, -1), scores.sigmoid()]
+        result = [self.weigh(sides).view(1, 4, -1), scores.sigmoid()]
         if self.extra:
-            told.append(torch.cat([one[2].flatten(2) for one in raw], 2))
-        outputs = torch.cat(told, 1)
+            result.append(torch.cat([each[2].flatten(2) for each in raw], 2))
+        outputs = torch.cat(result, 1)
         return (outputs, self.protos(x)) if self.protos else outputs
 
     def split(self, raw):
         """Joined a level first, or boxes and scores each for themselves as of 8.4."""
         if self.apart:
-            return [torch.cat([one[i].flatten(2) for one in raw], 2) for i in (0, 1)]
-        joined = torch.cat([torch.cat(one[:2], 1).flatten(2) for one in raw], 2)
+            return [torch.cat([each[i].flatten(2) for each in raw], 2) for i in (0, 1)]
+        joined = torch.cat([torch.cat(each[:2], 1).flatten(2) for each in raw], 2)
         return joined.split((4 * BINS, self.classes), 1)
 
 
@@ -75,12 +75,12 @@ class Megvii(nn.Module):
         self.head = head(classes, 4, 1)
 
     def raw(self, x):
-        made = [[layer(x) for layer in level] for level in self.head]
-        return [[box, thing, classes] for classes, box, thing in made]
+        result = [[layer(x) for layer in level] for level in self.head]
+        return [[box, thing, classes] for classes, box, thing in result]
 
     def forward(self, x):
         each = [torch.cat([b, o.sigmoid(), c.sigmoid()], 1) for b, o, c in self.raw(x)]
-        return torch.cat([one.flatten(2) for one in each], 2).permute(0, 2, 1)
+        return torch.cat([item.flatten(2) for item in each], 2).permute(0, 2, 1)
 
 
 class Nano(nn.Module):
@@ -95,7 +95,7 @@ class Nano(nn.Module):
         return [[layer(x) for layer in level] for level in self.head]
 
     def forward(self, x):
-        halves = [one.split((CLASSES, 32), 1) for (one,) in self.raw(x)]
+        halves = [each.split((CLASSES, 32), 1) for (each,) in self.raw(x)]
         classes = [c.sigmoid().flatten(2).permute(0, 2, 1) for c, _ in halves]
         return *classes, *(sides.flatten(2).permute(0, 2, 1) for _, sides in halves)
 
@@ -110,15 +110,15 @@ class OpenMMLab(nn.Module):
         self.scale, self.boxes_first = scale, boxes_first
 
     def raw(self, x):
-        made = [[layer(x) for layer in level] for level in self.head]
+        result = [[layer(x) for layer in level] for level in self.head]
         return [
             [classes, sides.relu() * stride if self.scale else sides]
-            for (classes, sides), stride in zip(made, STRIDES, strict=True)
+            for (classes, sides), stride in zip(result, STRIDES, strict=True)
         ]
 
     def forward(self, x):
         raw = self.raw(x)
-        scores, sides = (torch.cat([one[i].flatten(2) for one in raw], 2) for i in (0, 1))
+        scores, sides = (torch.cat([each[i].flatten(2) for each in raw], 2) for i in (0, 1))
         if self.boxes_first:
             return sides + 1, scores.sigmoid()
         return tuple(torch.cat([c.sigmoid(), s], 1).permute(0, 2, 3, 1) for c, s in raw)
@@ -128,11 +128,11 @@ class Raw(Ultralytics):
     """A net that ends with its maps."""
 
     def forward(self, x):
-        return tuple(one for level in self.raw(x) for one in level)
+        return tuple(each for level in self.raw(x) for each in level)
 
 
 def described(layout, task="detect", /, **more):
-    told = {"kind": layout, "strides": list(STRIDES)}
+    result = {"kind": layout, "strides": list(STRIDES)}
     keypoints = {"keypoints": "coco_keypoints"} if task == "pose" else {}
     return msgspec.convert(
         {
@@ -146,7 +146,7 @@ def described(layout, task="detect", /, **more):
             "input": [3, SIZE, SIZE],
             "preprocess": {"fit": "stretch", "order": "rgb", "mean": [0] * 3, "norm": [1] * 3},
             "labels": "coco80",
-            "head": told,
+            "head": result,
         }
         | keypoints
         | more,
@@ -185,8 +185,8 @@ def exported(request, tmp_path):
 def values(file, names):
     """What the file computes there for a picture."""
     if file.suffix == ".torchscript":
-        made = cut_script(load_script(file), names)(picture())
-        return [one.detach().numpy() for one in made]
+        loaded = cut_script(load_script(file), names)(picture())
+        return [each.detach().numpy() for each in loaded]
     part = cut_graph(read_onnx(file), names)
     session = onnxruntime.InferenceSession(part.SerializeToString())
     return session.run(None, {session.get_inputs()[0].name: picture().numpy()})
@@ -196,13 +196,13 @@ def picture():
     return torch.rand(1, 3, SIZE, SIZE, generator=torch.Generator().manual_seed(8))
 
 
-def require_maps(network, file, found, more=()):
+def require_maps(network, file, maps, more=()):
     with torch.no_grad():
-        wanted = [one for level in network.raw(picture()) for one in level] + list(more)
-    got = values(file, found)
-    assert [one.shape for one in got] == [tuple(one.shape) for one in wanted]
-    for one, other in zip(got, wanted, strict=True):
-        np.testing.assert_allclose(one, other.numpy(), rtol=1e-5, atol=1e-4)
+        expected = [item for level in network.raw(picture()) for item in level] + list(more)
+    got = values(file, maps)
+    assert [item.shape for item in got] == [tuple(item.shape) for item in expected]
+    for each, other in zip(got, expected, strict=True):
+        np.testing.assert_allclose(each, other.numpy(), rtol=1e-5, atol=1e-4)
 
 
 @pytest.mark.parametrize("apart", [False, True])
@@ -210,38 +210,38 @@ def require_maps(network, file, found, more=()):
 def test_yolov8(exported, apart, classes):
     """By how they are joined: as many classes as distances are no reason to mix them up."""
     network = Ultralytics(classes=classes, apart=apart)
-    file, told = exported(network, "yolov8")
-    require_maps(network, file, find_cut(file, told))
+    file, result = exported(network, "yolov8")
+    require_maps(network, file, find_cut(file, result))
 
 
 @pytest.mark.parametrize("apart", [False, True])
 def test_keypoints(exported, apart):
     network = Ultralytics(classes=1, extra=51, apart=apart)
-    file, told = exported(network, "yolov8", "pose")
-    require_maps(network, file, find_cut(file, told))
+    file, result = exported(network, "yolov8", "pose")
+    require_maps(network, file, find_cut(file, result))
 
 
 @pytest.mark.parametrize("classes", [CLASSES, 32])
 def test_masks_end_with_their_prototypes(exported, classes):
     network = Ultralytics(classes=classes, extra=32, protos=32)
-    file, told = exported(network, "yolov8", "segment")
-    found = find_cut(file, told)
+    file, result = exported(network, "yolov8", "segment")
+    cut = find_cut(file, result)
     with torch.no_grad():
         _, protos = network(picture())
-    require_maps(network, file, found, [protos])
+    require_maps(network, file, cut, [protos])
 
 
 @pytest.mark.parametrize("classes", [1, 4, CLASSES])
 def test_yolox(exported, classes):
     network = Megvii(classes)
-    file, told = exported(network, "yolox")
-    require_maps(network, file, find_cut(file, told))
+    file, result = exported(network, "yolox")
+    require_maps(network, file, find_cut(file, result))
 
 
 def test_nanodet(exported):
     network = Nano()
-    file, told = exported(network, "nanodet")
-    require_maps(network, file, find_cut(file, told))
+    file, result = exported(network, "nanodet")
+    require_maps(network, file, find_cut(file, result))
 
 
 @pytest.mark.parametrize("boxes_first", [False, True])
@@ -259,21 +259,21 @@ def test_rtmdets_sides_that_are_not_scaled_are_not_guessed(exported):
 
 def test_what_a_program_does_not_name_is_not_cut_at(tmp_path):
     program(OpenMMLab().eval(), tmp_path / "net.torchscript")
-    told = described("rtmdet", network="torchscript")
-    assert find_cut(tmp_path / "net.torchscript", told) == []
+    result = described("rtmdet", network="torchscript")
+    assert find_cut(tmp_path / "net.torchscript", result) == []
 
 
 def test_a_graph_whose_tensors_have_names_like_torchs_numbers(tmp_path):
     network, file = Megvii(), tmp_path / "net.onnx"
     graph(network.eval(), file)
-    made = onnx.load(file)
-    for node in made.graph.node:
+    result = onnx.load(file)
+    for node in result.graph.node:
         for names in (node.input, node.output):
             names[:] = [f"%{name}" if "Conv" in name else name for name in names]
-    onnx.save_model(made, file)
-    found = find_cut(file, described("yolox"))
-    assert found[0].startswith("%")
-    require_maps(network, file, found)
+    onnx.save_model(result, file)
+    cut = find_cut(file, described("yolox"))
+    assert cut[0].startswith("%")
+    require_maps(network, file, cut)
 
 
 def test_a_graph_for_any_size(tmp_path):

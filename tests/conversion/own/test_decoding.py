@@ -41,15 +41,15 @@ class Posing(nn.Module):
         points = points.view(-1, POINTS, 3)
         at = points[..., :2] * (1 if self.centred else 2)
         at = at + (middle if self.centred else middle - 0.5)[:, None]
-        told = torch.cat([at * step[:, None], points[..., 2:].sigmoid()], 2).flatten(1)
+        result = torch.cat([at * step[:, None], points[..., 2:].sigmoid()], 2).flatten(1)
         if not self.rows:
             size = corners[:, 2:] - corners[:, :2]
             boxes = torch.cat([corners[:, :2] + size / 2, size], 1)
-            return torch.cat([boxes, scores, told], 1).T[None]
+            return torch.cat([boxes, scores, result], 1).T[None]
         best, label = scores.max(1)
         best, place = best.topk(7)
         label = label[place].float()[:, None]
-        return torch.cat([corners[place], best[:, None], label, told[place]], 1)[None]
+        return torch.cat([corners[place], best[:, None], label, result[place]], 1)[None]
 
     @staticmethod
     def joined(layers, x):

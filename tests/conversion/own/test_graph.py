@@ -40,17 +40,17 @@ def detector(tmp_path):
         [helper.make_tensor_value_info(f"y{i}", TensorProto.FLOAT, list("abcd")) for i in (0, 1)],
         weights,
     )
-    made = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8)
-    onnx.save_model(made, tmp_path / "det.onnx")
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8)
+    onnx.save_model(model, tmp_path / "det.onnx")
     return tmp_path / "det.onnx"
 
 
 def test_a_detector_by_onnx(detector, two, capsys):
     add(as_detector(detector, two, strides=[8, 16]))
-    made = convert_model(load_model("mine"))
-    assert made.outputs == ["out0", "out1"]
-    assert made.manifest.original == "onnxruntime"
-    assert made.manifest.reference.outputs == {"out0": [7, 8, 8], "out1": [7, 4, 4]}
+    conversion = convert_model(load_model("mine"))
+    assert conversion.outputs == ["out0", "out1"]
+    assert conversion.manifest.original == "onnxruntime"
+    assert conversion.manifest.reference.outputs == {"out0": [7, 8, 8], "out1": [7, 4, 4]}
 
 
 def test_where_to_cut_need_not_be_told(detector, two, capsys):
@@ -61,23 +61,23 @@ def test_where_to_cut_need_not_be_told(detector, two, capsys):
 
 
 def test_what_is_fed_levels_is_proved_on_levels(detector, two, script, names, models):
-    def noise(one):
-        return yaml.safe_load(plan_addition(one).written[models / "mine.yaml"]).get("noise")
+    def noise(conversion):
+        return yaml.safe_load(plan_addition(conversion).written[models / "mine.yaml"]).get("noise")
 
     assert noise(as_detector(detector, two, strides=[8, 16])) == [0, 255]
     assert noise(asked(script, names)) is None
 
 
 def test_a_person_sees_the_worst_output_a_program_all(detector, two, capsys):
-    one = as_detector(detector, two, strides=[8, 16])
-    add(one)
+    single = as_detector(detector, two, strides=[8, 16])
+    add(single)
     shown = capsys.readouterr().out
-    made = convert_model(load_model("mine"))
-    worst = worst_rows(made)
+    conversion = convert_model(load_model("mine"))
+    worst = worst_rows(conversion)
     assert [row[:3] for row in worst] == [
         ["mine", way, kind] for way in ("fp16", "fp32") for kind in ("drawn", "noise", "strided")
     ]
-    every = proof_rows(made)
+    every = proof_rows(conversion)
     assert len(every) == 2 * len(worst)
     for row in worst:
         same = [float(other[5]) for other in every if other[:3] == row[:3]]

@@ -45,12 +45,12 @@ def overflowing(tmp_path):
 
 def test_layers_that_need_fp32_get_it_and_that_is_noted(overflowing, names, capsys):
     add(asked(overflowing, names))
-    made = convert_model(load_model("mine"))
-    spared = made.manifest.no_fp16_storage
+    conversion = convert_model(load_model("mine"))
+    spared = conversion.manifest.no_fp16_storage
     assert spared
-    layers = read_layers(made.folder)
-    told = {layer.name: layer.number(MASK_KEY) for layer in layers if layer.number(MASK_KEY)}
-    assert told == dict.fromkeys(spared, FP32_MASK)
+    layers = read_layers(conversion.folder)
+    result = {layer.name: layer.number(MASK_KEY) for layer in layers if layer.number(MASK_KEY)}
+    assert result == dict.fromkeys(spared, FP32_MASK)
     assert len(spared) < len(layers) / 4
     said = capsys.readouterr().err
     assert "stays in fp32" in said
@@ -62,10 +62,10 @@ def test_a_net_that_cannot_be_helped_says_where_it_begins(overflowing, names, mo
     monkeypatch.setattr(mask_search, "MAX_FP32_SHARE", 0.0)
     add(asked(overflowing, names))
     assert "FAILED its proof: fp16" in capsys.readouterr().err
-    made = convert_model(load_model("mine"), force=True)
-    assert made.require_proved(["fp32"]) is made
+    conversion = convert_model(load_model("mine"), force=True)
+    assert conversion.require_proved(["fp32"]) is conversion
     with pytest.raises(ConversionFailed) as caught:
-        made.require_proved(["fp16"])
+        conversion.require_proved(["fp16"])
     (first,) = [line for line in caught.value.evidence.splitlines() if "first diverging" in line]
     assert "BinaryOp" in first
     assert "not finite" in caught.value.evidence

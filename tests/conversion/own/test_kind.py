@@ -45,7 +45,7 @@ def state(network="squeezenet1_1", classes=CLASSES):
     return build_network(network, classes, keypoints=KEYPOINTS).state_dict()
 
 
-def told(file, classes=CLASSES):
+def describe(file, classes=CLASSES):
     return match_network(file, classes=classes, keypoints=KEYPOINTS).network
 
 
@@ -54,7 +54,7 @@ FEW_CLASSIFIERS = {"alexnet", "convnext_tiny", "mobilenet_v3_small", "regnet_y_4
 
 @pytest.mark.parametrize("name", sorted(NETWORK_NAMES - CLASSIFIERS | FEW_CLASSIFIERS))
 def test_every_network_is_known_again(name, saved):
-    assert told(saved(state(name))) == name
+    assert describe(saved(state(name))) == name
 
 
 @pytest.mark.parametrize("ending", sorted(CHECKPOINT_SUFFIXES))
@@ -64,7 +64,7 @@ def test_every_ending(ending, saved):
 
 @pytest.mark.parametrize("wrap", ["model", "state_dict"])
 def test_however_it_is_wrapped(wrap, saved):
-    assert told(saved({wrap: state(), "epoch": 3})) == "squeezenet1_1"
+    assert describe(saved({wrap: state(), "epoch": 3})) == "squeezenet1_1"
 
 
 def renamed(kept, prefix):
@@ -75,7 +75,7 @@ def renamed(kept, prefix):
 @pytest.mark.parametrize("prefix", ["model.", "_orig_mod.", "module.model.", "net.backbone."])
 def test_a_prefix_that_all_names_share(network, prefix, saved):
     file = saved({"state_dict": renamed(state(network), prefix), "lr": 0.1})
-    assert told(file) == network
+    assert describe(file) == network
     built = build_network(network, CLASSES)
     built.load_state_dict(name_state(read_checkpoint(file), built.state_dict()), strict=True)
 
@@ -102,14 +102,14 @@ def test_names_in_a_file_are_one_line_of_text(saved):
 
 def test_a_file_of_an_old_torch(saved, tmp_path):
     """No archive, and no counters of batches."""
-    kept = {name: one for name, one in state("resnet18").items() if STEP_COUNTER not in name}
+    kept = {name: each for name, each in state("resnet18").items() if STEP_COUNTER not in name}
     torch.save(kept, tmp_path / "old.pth", _use_new_zipfile_serialization=False)
-    assert told(tmp_path / "old.pth") == "resnet18"
+    assert describe(tmp_path / "old.pth") == "resnet18"
 
 
 def test_another_number_of_classes_than_are_named(saved):
     with pytest.raises(WrongInput, match="is squeezenet1_1 for 7 classes, and 9 are named"):
-        told(saved(state()), classes=9)
+        describe(saved(state()), classes=9)
 
 
 def test_the_file_shows_how_many_classes_and_keypoints(saved):
@@ -142,13 +142,13 @@ def test_one_tensor_less_is_another_network(saved):
     less = state()
     less.pop("features.0.bias")
     with pytest.raises(WrongInput) as caught:
-        told(saved(less))
+        describe(saved(less))
     assert "features.0.bias: none in the file, 64 in the network" in caught.value.evidence
 
 
 def test_a_network_of_ones_own(saved):
     with pytest.raises(WrongInput) as caught:
-        told(saved(nn.Linear(3, CLASSES).state_dict()))
+        describe(saved(nn.Linear(3, CLASSES).state_dict()))
     assert not caught.value.evidence
     assert "torch.jit.trace" in caught.value.remedy
 
@@ -157,7 +157,7 @@ def test_a_network_of_ones_own(saved):
 def test_a_file_that_holds_nothing(content, tmp_path):
     (tmp_path / "best.pt").write_bytes(content)
     with pytest.raises(ConversionFailed, match=r"best\.pt"):
-        told(tmp_path / "best.pt")
+        describe(tmp_path / "best.pt")
 
 
 def test_an_archive_with_a_broken_list_of_what_it_holds(saved):
@@ -216,18 +216,20 @@ SHIPPED = [
 def test_a_trained_one_is_described_as_the_one_that_ships(name, ships, models, saved):
     """But for what rows say of their own: thresholds, masks, figures."""
     lists = {key: ships[key] for key in ("labels", "keypoints") if key in ships}
-    listed = {key: Path(label_list_path(one)).read_text() for key, one in lists.items()}
+    listed = {key: Path(label_list_path(each)).read_text() for key, each in lists.items()}
     counts = {key: len(text.splitlines()) for key, text in listed.items()}
-    made = build_network(ships["network"], counts["labels"], keypoints=counts.get("keypoints", 17))
-    asked = OwnModelOptions(file=saved(made.state_dict()), name="mine", **lists)
-    got = yaml.safe_load(plan_addition(asked).written[models / "mine.yaml"])
+    network = build_network(
+        ships["network"], counts["labels"], keypoints=counts.get("keypoints", 17)
+    )
+    options = OwnModelOptions(file=saved(network.state_dict()), name="mine", **lists)
+    got = yaml.safe_load(plan_addition(options).written[models / "mine.yaml"])
     for key in ("task", "network", "input", "labels", "keypoints", "noise"):
         assert got.get(key) == ships.get(key), key
     for key, value in ships["preprocess"].items():
         assert got["preprocess"].get(key, USUAL.get(key)) == pytest.approx(value), key
     for key in ("kind", "strides"):
-        wanted = ships.get("head", {}).get(key)
-        assert wanted is None or got["head"][key] == wanted
+        expected = ships.get("head", {}).get(key)
+        assert expected is None or got["head"][key] == expected
 
 
 def test_every_network_has_a_purpose():
@@ -240,14 +242,14 @@ def test_every_network_has_a_purpose():
 
 def test_what_is_said_counts_more(models, saved, tmp_path):
     (tmp_path / "names.txt").write_text("".join(f"thing {i}\n" for i in range(CLASSES)))
-    asked = OwnModelOptions(
+    options = OwnModelOptions(
         file=saved(state("yolox_tiny")),
         name="mine",
         labels=str(tmp_path / "names.txt"),
         size="3,320,320",
         preprocess={"order": "rgb"},
     )
-    planned = plan_addition(asked)
+    planned = plan_addition(options)
     got = yaml.safe_load(planned.written[models / "mine.yaml"])
     assert (got["network"], got["input"]) == ("yolox_tiny", [3, 320, 320])
     assert got["preprocess"]["order"] == "rgb"

@@ -74,9 +74,9 @@ def test_a_sample_is_drawn_to_look_at(request_of, tmp_path, capsys):
     Image.new("RGB", (90, 60), (200, 30, 30)).save(tmp_path / "red.png")
     add_from_request(request_of(sample=str(tmp_path / "red.png")))
     drawn = paths.artifacts() / "samples" / "mine" / "sample.jpg"
-    told = capsys.readouterr().err
-    assert f"what it sees in {tmp_path / 'red.png'}: " in told
-    assert f"look at it: {drawn}" in told
+    output = capsys.readouterr().err
+    assert f"what it sees in {tmp_path / 'red.png'}: " in output
+    assert f"look at it: {drawn}" in output
     with Image.open(drawn) as picture:
         assert picture.size == (90, 60)
         assert picture.getpixel((85, 55))[0] > 150
@@ -94,9 +94,9 @@ def test_a_dry_run_says_it_all_and_writes_nothing(request_of, models, capsys):
     assert sorted(models.rglob("*")) == before
     assert not downloads_folder().exists()
     assert not (paths.artifacts() / "samples").exists()
-    told = capsys.readouterr().err
-    assert told_changes(told).keys() >= {"order", "fit"}
-    assert "sample.jpg" in told
+    output = capsys.readouterr().err
+    assert told_changes(output).keys() >= {"order", "fit"}
+    assert "sample.jpg" in output
 
 
 def test_for_a_program_it_is_one_object(request_of, capsys):

@@ -37,10 +37,10 @@ def pair(script, names, tmp_path):
 
 def test_a_ready_pair(pair, names, capsys):
     add(asked(pair, names))
-    made = convert_model(load_model("mine"))
-    assert (made.folder / PARAM_FILE).read_text() == pair.read_text()
-    assert set(made.manifest.proof) == {"fp16"}
-    assert any("no original" in note for note in list_notes(made))
+    conversion = convert_model(load_model("mine"))
+    assert (conversion.folder / PARAM_FILE).read_text() == pair.read_text()
+    assert set(conversion.manifest.proof) == {"fp16"}
+    assert any("no original" in note for note in list_notes(conversion))
 
 
 def test_a_pair_without_its_bin(pair, names):
@@ -85,13 +85,13 @@ def exported(tmp_path):
 def test_a_folder_of_ultralytics_is_cut_where_its_decoding_begins(exported, models):
     folder, network = exported
     add_from_request(AddModelRequest(file=str(folder)))
-    made = convert_model(load_model("best"))
+    conversion = convert_model(load_model("best"))
     x = np.random.default_rng(3).random((3, SIZE, SIZE), np.float32)
-    found = net_function(made.folder)(x)
-    wanted = [one for level in network.raw(torch.from_numpy(x)[None]) for one in level]
-    assert len(found) == len(wanted) == 6
-    for one, other in zip(found, wanted, strict=True):
-        np.testing.assert_allclose(one, other[0].detach().numpy(), atol=1e-4)
+    result = net_function(conversion.folder)(x)
+    expected = [each for level in network.raw(torch.from_numpy(x)[None]) for each in level]
+    assert len(result) == len(expected) == 6
+    for item, other in zip(result, expected, strict=True):
+        np.testing.assert_allclose(item, other[0].detach().numpy(), atol=1e-4)
     assert not (models / "model.yaml").exists()
 
 

@@ -43,11 +43,11 @@ LEVELS = {"order": "rgb", "mean": [0, 0, 0], "norm": pytest.approx([1 / 255] * 3
 IMAGENET = {
     "order": "rgb",
     "mean": pytest.approx([123.675, 116.28, 103.53]),
-    "norm": pytest.approx([1 / (255 * one) for one in (0.229, 0.224, 0.225)]),
+    "norm": pytest.approx([1 / (255 * each) for each in (0.229, 0.224, 0.225)]),
 }
 
 
-def asked(file: Path, **more: object) -> OwnModelOptions:
+def ask(file: Path, **more: object) -> OwnModelOptions:
     return OwnModelOptions(**({"file": file, "name": "mine"} | more))  # type: ignore[arg-type]
 
 
@@ -58,8 +58,8 @@ def described(planned: Addition) -> dict[str, object]:
     return read
 
 
-def preprocess_of(told: dict[str, object]) -> dict[str, object]:
-    preprocess = told["preprocess"]
+def preprocess_of(notes: dict[str, object]) -> dict[str, object]:
+    preprocess = notes["preprocess"]
     assert isinstance(preprocess, dict)
     return preprocess
 
@@ -93,25 +93,29 @@ def crop(resize: int, side: int) -> dict[str, object]:
 def test_an_exported_classifier_is_fed_as_ultralytics_does(tmp_path):
     """The short side to the size, the middle of it, levels / 255: no mean of ImageNet's."""
     file = classifier(tmp_path / "net.onnx", ending="softmax", notes=ultralytics())
-    planned = plan_addition(asked(file))
-    told = described(planned)
-    assert told["preprocess"] == crop(32, 32) | LEVELS
-    assert (told["task"], told["input"], told["activation"]) == ("classify", [3, 32, 32], "none")
+    planned = plan_addition(ask(file))
+    result = described(planned)
+    assert result["preprocess"] == crop(32, 32) | LEVELS
+    assert (result["task"], result["input"], result["activation"]) == (
+        "classify",
+        [3, 32, 32],
+        "none",
+    )
     assert assumed(planned) == []
-    assert "assumed" not in told
+    assert "assumed" not in result
 
 
 def test_an_export_of_any_size_says_which_it_was_trained_on(tmp_path):
     notes = ultralytics(imgsz="[64, 64]")
     file = classifier(tmp_path / "net.onnx", shape=("n", 3, "h", "w"), notes=notes)
-    assert described(plan_addition(asked(file)))["input"] == [3, 64, 64]
+    assert described(plan_addition(ask(file)))["input"] == [3, 64, 64]
 
 
 def test_an_export_that_is_not_square_is_stretched(tmp_path):
     notes = ultralytics(imgsz="[32, 64]")
     file = classifier(tmp_path / "net.onnx", shape=(1, 3, 32, 64), notes=notes)
-    told = described(plan_addition(asked(file)))
-    assert told["preprocess"] == {"fit": "stretch", "resample": "bilinear"} | LEVELS
+    addition = described(plan_addition(ask(file)))
+    assert addition["preprocess"] == {"fit": "stretch", "resample": "bilinear"} | LEVELS
 
 
 def test_a_program_says_the_same(tmp_path):
@@ -120,7 +124,7 @@ def test_a_program_says_the_same(tmp_path):
     file = tmp_path / "net.torchscript"
     traced = torch.jit.trace(network.eval(), torch.zeros(1, 3, 32, 32))
     traced.save(str(file), _extra_files={"config.txt": json.dumps(notes)})
-    planned = plan_addition(asked(file))
+    planned = plan_addition(ask(file))
     assert described(planned)["preprocess"] == crop(32, 32) | LEVELS
     assert described(planned)["activation"] == "none"
     assert assumed(planned) == []
@@ -131,12 +135,20 @@ def test_a_pair_says_it_in_the_file_beside_it(tmp_path):
     names = {0: "dark", 1: "bright"}
     beside = tmp_path / "metadata.yaml"
     beside.write_text(yaml.safe_dump(ultralytics() | {"imgsz": [32, 32], "names": names}))
-    told = read_metadata(tmp_path / "model.ncnn.param", "ncnn")
-    assert (told.task, told.size, told.names) == ("classify", "3,32,32", ["dark", "bright"])
-    assert told.preprocess("classify", told.size) == crop(32, 32) | LEVELS
+    metadata = read_metadata(tmp_path / "model.ncnn.param", "ncnn")
+    assert (metadata.task, metadata.size, metadata.names) == (
+        "classify",
+        "3,32,32",
+        ["dark", "bright"],
+    )
+    assert metadata.preprocess("classify", metadata.size) == crop(32, 32) | LEVELS
     beside.write_text(yaml.safe_dump(ultralytics() | {"task": "detect", "names": names}))
-    told = read_metadata(tmp_path / "model.ncnn.param", "ncnn")
-    assert (told.task, told.head, told.names) == ("detect", "yolov8", ["dark", "bright"])
+    metadata = read_metadata(tmp_path / "model.ncnn.param", "ncnn")
+    assert (metadata.task, metadata.head, metadata.names) == (
+        "detect",
+        "yolov8",
+        ["dark", "bright"],
+    )
 
 
 @pytest.mark.parametrize("text", ["[", "7", "a: !!python/object:os.abort", "\0", "{" * 5000])
@@ -147,15 +159,15 @@ def test_a_file_beside_a_pair_that_says_nothing(tmp_path, text):
 
 def test_what_the_user_says_counts_more(tmp_path):
     file = classifier(tmp_path / "net.onnx", notes=ultralytics())
-    told = described(
+    addition = described(
         plan_addition(
-            asked(
+            ask(
                 file,
                 preprocess=preprocess_options(fit="letterbox", order="bgr", mean="", norm="1,1,1"),
             )
         )
     )
-    assert told["preprocess"] == {
+    assert addition["preprocess"] == {
         "fit": "letterbox",
         "order": "bgr",
         "mean": [0, 0, 0],
@@ -169,7 +181,7 @@ HALF = {"mean": "[0.5, 0.5, 0.5]", "std": "[0.25, 0.25, 0.25]"}
 
 
 @pytest.mark.parametrize(
-    ("notes", "told"),
+    ("notes", "expected"),
     [
         (HALF, {"mean": [127.5] * 3, "norm": pytest.approx([1 / 63.75] * 3)}),
         (
@@ -189,12 +201,12 @@ HALF = {"mean": "[0.5, 0.5, 0.5]", "std": "[0.25, 0.25, 0.25]"}
         ({"crop_pct": "0.95", "interpolation": "bicubic"}, {"resize": 33, "resample": "bicubic"}),
     ],
 )
-def test_notes_of_other_exporters(tmp_path, notes, told):
+def test_notes_of_other_exporters(tmp_path, notes, expected):
     file = classifier(tmp_path / "net.onnx", notes=notes | {"names": "['dark', 'bright']"})
-    planned = plan_addition(asked(file))
+    planned = plan_addition(ask(file))
     preprocess = described(planned)["preprocess"]
     assert isinstance(preprocess, dict)
-    for key, value in told.items():
+    for key, value in expected.items():
         assert preprocess[key] == value
         assert not any(line.startswith(f"assumed: {key} ") for line in assumed(planned))
 
@@ -215,7 +227,7 @@ def test_notes_of_other_exporters(tmp_path, notes, told):
 )
 def test_notes_that_cannot_be_read_say_nothing(tmp_path, notes):
     file = classifier(tmp_path / "net.onnx", notes=notes | {"names": "['dark', 'bright']"})
-    planned = plan_addition(asked(file))
+    planned = plan_addition(ask(file))
     assert described(planned)["preprocess"] == crop(37, 32) | IMAGENET
     assert described(planned)["assumed"] == ["order", "mean", "norm", "fit", "activation"]
 
@@ -223,7 +235,7 @@ def test_notes_that_cannot_be_read_say_nothing(tmp_path, notes):
 def test_what_nobody_says_is_told_as_assumed(tmp_path, two):
     """Every fact, with the flag that says otherwise; by a dry run too."""
     file = classifier(tmp_path / "net.onnx", shape=("n", 3, "h", "w"))
-    planned = plan_addition(asked(file, labels=str(two)))
+    planned = plan_addition(ask(file, labels=str(two)))
     lines = assumed(planned)
     for fact, flag in {
         "input 3,224,224": "--input",
@@ -240,43 +252,43 @@ def test_what_nobody_says_is_told_as_assumed(tmp_path, two):
 def test_what_is_said_is_not_assumed(tmp_path, two):
     file = classifier(tmp_path / "net.onnx")
     told_so = preprocess_options(fit="crop", resize="40", order="bgr", mean="0,0,0", norm="1,1,1")
-    planned = plan_addition(asked(file, labels=str(two), activation="sigmoid", preprocess=told_so))
+    planned = plan_addition(ask(file, labels=str(two), activation="sigmoid", preprocess=told_so))
     assert assumed(planned) == []
-    told = described(planned)
-    assert told["preprocess"] == crop(40, 32) | {
+    result = described(planned)
+    assert result["preprocess"] == crop(40, 32) | {
         "order": "bgr",
         "mean": [0, 0, 0],
         "norm": [1, 1, 1],
     }
-    assert told["activation"] == "sigmoid"
+    assert result["activation"] == "sigmoid"
 
 
 def test_what_is_not_square_is_stretched_and_says_so(tmp_path, two):
     file = classifier(tmp_path / "wide.onnx", shape=(1, 3, 32, 320))
-    planned = plan_addition(asked(file, labels=str(two)))
-    told = described(planned)
-    assert told["input"] == [3, 32, 320]
-    assert told["preprocess"] == IMAGENET | {"fit": "stretch", "resample": "bilinear"}
+    planned = plan_addition(ask(file, labels=str(two)))
+    result = described(planned)
+    assert result["input"] == [3, 32, 320]
+    assert result["preprocess"] == IMAGENET | {"fit": "stretch", "resample": "bilinear"}
     assert "assumed: fit stretch (--fit or --resize overrides it)" in assumed(planned)
 
 
 def test_a_middle_that_is_not_square_is_refused(tmp_path, two):
     file = classifier(tmp_path / "wide.onnx", shape=(1, 3, 32, 320))
     with pytest.raises(WrongInput, match="32x320, which is not square") as caught:
-        plan_addition(asked(file, labels=str(two), preprocess={"fit": "crop"}))
+        plan_addition(ask(file, labels=str(two), preprocess={"fit": "crop"}))
     assert "--fit stretch" in caught.value.remedy
 
 
 @pytest.mark.parametrize(("channels", "order"), [(1, "gray"), (4, "rgba")])
 def test_one_and_four_channels_are_taken(tmp_path, two, channels, order):
     file = of_channels(tmp_path / "net.onnx", channels)
-    planned = plan_addition(asked(file, labels=str(two)))
-    told = described(planned)
-    assert told["input"] == [channels, 32, 32]
+    planned = plan_addition(ask(file, labels=str(two)))
+    result = described(planned)
+    assert result["input"] == [channels, 32, 32]
     levels = {"order": order, "mean": [0] * channels, "norm": pytest.approx([1 / 255] * channels)}
-    assert told["preprocess"] == crop(37, 32) | levels
+    assert result["preprocess"] == crop(37, 32) | levels
     assert f"assumed: order {order} (--order overrides it)" in assumed(planned)
-    add(asked(file, labels=str(two)))
+    add(ask(file, labels=str(two)))
     assert load_model("mine").input == (channels, 32, 32)
 
 
@@ -284,27 +296,27 @@ def test_a_note_for_another_number_of_channels_does_not_count(tmp_path, two):
     """timm notes three means beside a network of one channel; equal ones are meant for each."""
     noted = {"mean": "[0.485, 0.456, 0.406]", "std": "[0.5, 0.5, 0.5]"}
     file = of_channels(tmp_path / "net.onnx", 1, noted)
-    told = described(plan_addition(asked(file, labels=str(two))))
-    assert preprocess_of(told)["mean"] == [0]
+    addition = described(plan_addition(ask(file, labels=str(two))))
+    assert preprocess_of(addition)["mean"] == [0]
     noted = {"mean": "[0.5, 0.5, 0.5]", "std": "[0.5, 0.5, 0.5]"}
     file = of_channels(tmp_path / "net.onnx", 1, noted)
-    told = described(plan_addition(asked(file, labels=str(two))))
-    assert preprocess_of(told)["mean"] == [127.5]
+    addition = described(plan_addition(ask(file, labels=str(two))))
+    assert preprocess_of(addition)["mean"] == [127.5]
 
 
 def test_figures_for_another_number_of_channels_are_refused(tmp_path, two):
     file = of_channels(tmp_path / "net.onnx", 1)
     with pytest.raises(WrongInput, match="`mean` has 3 numbers and `order` gray 1 channels"):
-        plan_addition(asked(file, labels=str(two), preprocess={"mean": [1.0, 2.0, 3.0]}))
+        plan_addition(ask(file, labels=str(two), preprocess={"mean": [1.0, 2.0, 3.0]}))
 
 
 # -- checkpoints -------------------------------------------------------------------------------
 
 
 def inert(**attributes: object) -> StubClass:
-    made = StubClass()
-    made.__dict__.update(attributes)
-    return made
+    result = StubClass()
+    result.__dict__.update(attributes)
+    return result
 
 
 def kept(short: int, side: int, mean: float = 0.0, deviation: float = 1.0) -> StubClass:
@@ -320,8 +332,8 @@ def kept(short: int, side: int, mean: float = 0.0, deviation: float = 1.0) -> St
 
 
 def test_transforms_that_were_kept_with_the_weights():
-    told = transforms_preprocess(kept(256, 224, 0.5, 0.25), 224, 224)
-    assert told == crop(256, 224) | {"mean": [127.5] * 3, "norm": pytest.approx([1 / 63.75] * 3)}
+    result = transforms_preprocess(kept(256, 224, 0.5, 0.25), 224, 224)
+    assert result == crop(256, 224) | {"mean": [127.5] * 3, "norm": pytest.approx([1 / 63.75] * 3)}
 
 
 @pytest.mark.parametrize("what", [None, 7, "x", inert(), inert(transforms=7), kept(20, 224)])
@@ -356,7 +368,7 @@ def figures(data: Path, capsys, **more: object) -> list[dict[str, str]]:
 
 
 def test_original_and_ncnn_are_right_as_the_file_says(tmp_path, capsys):
-    add(asked(classifier(tmp_path / "net.onnx", ending="softmax", notes=ultralytics())))
+    add(ask(classifier(tmp_path / "net.onnx", ending="softmax", notes=ultralytics())))
     rows = figures(pictures(tmp_path / "data"), capsys)
     assert [float(row["Percent"]) for row in rows] == [100, 100]
     assert [row["Notes"] for row in rows] == ["", ""]
@@ -364,12 +376,12 @@ def test_original_and_ncnn_are_right_as_the_file_says(tmp_path, capsys):
 
 def test_an_original_does_not_confirm_a_wrong_preparation(tmp_path, capsys):
     """It is fed as its own file says, whatever the YAML says."""
-    add(asked(classifier(tmp_path / "net.onnx", ending="softmax", notes=ultralytics())))
+    add(ask(classifier(tmp_path / "net.onnx", ending="softmax", notes=ultralytics())))
     yaml_file = definition.MODELS_FOLDER / "mine.yaml"
     text = yaml_file.read_text()
-    told = yaml.safe_load(text)
-    told["preprocess"] |= {"mean": [123.675, 116.28, 103.53], "norm": [0.017, 0.017, 0.017]}
-    yaml_file.write_text(yaml.safe_dump(told))
+    result = yaml.safe_load(text)
+    result["preprocess"] |= {"mean": [123.675, 116.28, 103.53], "norm": [0.017, 0.017, 0.017]}
+    yaml_file.write_text(yaml.safe_dump(result))
     original, ncnn = figures(pictures(tmp_path / "data"), capsys)
     assert (float(original["Percent"]), float(ncnn["Percent"])) == (100, 50)
     assert "fed as its file says, and not mine.yaml: mean 0,0,0" in original["Notes"]
@@ -377,7 +389,7 @@ def test_an_original_does_not_confirm_a_wrong_preparation(tmp_path, capsys):
 
 def test_what_was_only_assumed_is_in_every_row(tmp_path, capsys, two):
     (tmp_path / "names.txt").write_text("dark\nbright\n")
-    add(asked(classifier(tmp_path / "net.onnx"), labels=str(tmp_path / "names.txt")))
+    add(ask(classifier(tmp_path / "net.onnx"), labels=str(tmp_path / "names.txt")))
     rows = figures(pictures(tmp_path / "data"), capsys)
     assert len(rows) == 2
     for row in rows:
@@ -428,9 +440,9 @@ def trained(tmp_path, monkeypatch):
                 transforms.Normalize(mean=torch.zeros(3), std=torch.ones(3)),
             ]
         )
-        told = {"model": whole, "train_args": {"task": "classify", "imgsz": size}}
+        result = {"model": whole, "train_args": {"task": "classify", "imgsz": size}}
         file: Path = tmp_path / "best.pt"
-        torch.save(told | {"license": ULTRALYTICS_LICENCE}, file)
+        torch.save(result | {"license": ULTRALYTICS_LICENCE}, file)
         return file
 
     return save
@@ -438,15 +450,19 @@ def trained(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("network", ["yolov8n-cls", "yolo11s-cls"])
 def test_a_trained_classifier_is_fed_as_it_was_trained(trained, network):
-    planned = plan_addition(asked(trained(network, 64)))
-    told = described(planned)
-    assert (told["network"], told["task"], told["input"]) == (network, "classify", [3, 64, 64])
-    assert told["preprocess"] == crop(64, 64) | LEVELS
+    planned = plan_addition(ask(trained(network, 64)))
+    result = described(planned)
+    assert (result["network"], result["task"], result["input"]) == (
+        network,
+        "classify",
+        [3, 64, 64],
+    )
+    assert result["preprocess"] == crop(64, 64) | LEVELS
     assert assumed(planned) == []
-    assert told["activation"] == "softmax"
+    assert result["activation"] == "softmax"
     assert "licence: AGPL-3.0" in planned.written[definition.MODELS_FOLDER / "mine.yaml"]
 
 
 def test_the_crop_that_was_kept_counts(trained):
-    told = described(plan_addition(asked(trained("yolov8n-cls", 64, resize=73))))
-    assert told["preprocess"] == crop(73, 64) | LEVELS
+    addition = described(plan_addition(ask(trained("yolov8n-cls", 64, resize=73))))
+    assert addition["preprocess"] == crop(73, 64) | LEVELS

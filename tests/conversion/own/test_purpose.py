@@ -94,9 +94,9 @@ def four(tmp_path):
 def test_without_names_the_outputs_are_what_counts_and_that_is_said(tmp_path):
     file = saved(tmp_path / "net.onnx", maps(4), (3, 16, 16), names=["scores"])
     planned = plan_addition(options(file))
-    told = described(planned)
-    assert (told["task"], told.get("images"), told.get("head")) == ("other", None, None)
-    assert "task" in told["assumed"]
+    result = described(planned)
+    assert (result["task"], result.get("images"), result.get("head")) == ("other", None, None)
+    assert "task" in result["assumed"]
     (line,) = [line for line in planned.lines if "task other" in line]
     assert "scores (4x16x16)" in line
     assert "--task overrides it" in line
@@ -104,9 +104,9 @@ def test_without_names_the_outputs_are_what_counts_and_that_is_said(tmp_path):
 
 def test_a_map_a_name_is_semantic_segmentation(tmp_path, four):
     file = saved(tmp_path / "net.onnx", maps(4), (3, 16, 16))
-    told = described(plan_addition(options(file, labels=four)))
-    assert (told["task"], told["head"]) == ("semantic", {"kind": "semantic", "output": 0})
-    assert told["preprocess"]["fit"] == "stretch"
+    addition = described(plan_addition(options(file, labels=four)))
+    assert (addition["task"], addition["head"]) == ("semantic", {"kind": "semantic", "output": 0})
+    assert addition["preprocess"]["fit"] == "stretch"
 
 
 @pytest.mark.parametrize(
@@ -114,8 +114,8 @@ def test_a_map_a_name_is_semantic_segmentation(tmp_path, four):
 )
 def test_one_map_of_two_classes_is_cut_in_the_middle(tmp_path, two, after, threshold):
     file = saved(tmp_path / "net.onnx", maps(1, *after), (3, 16, 16))
-    told = described(plan_addition(options(file, labels=str(two))))
-    assert told["head"] == {"kind": "semantic", "output": 0, "threshold": threshold}
+    addition = described(plan_addition(options(file, labels=str(two))))
+    assert addition["head"] == {"kind": "semantic", "output": 0, "threshold": threshold}
 
 
 def test_what_ends_in_the_largest_class_is_cut_before_that(tmp_path, four):
@@ -129,8 +129,8 @@ def test_what_ends_in_the_largest_class_is_cut_before_that(tmp_path, four):
 
     file = saved(tmp_path / "net.onnx", Chosen(), (3, 16, 16))
     planned = plan_addition(options(file, labels=four))
-    told = described(planned)
-    assert (told["task"], len(told["cut"])) == ("semantic", 1)
+    result = described(planned)
+    assert (result["task"], len(result["cut"])) == ("semantic", 1)
     add_model(options(file, labels=four), force=False, form="plain", dry_run=False)
     assert convert_model(load_model("mine")).manifest.reference.outputs == {"out0": [4, 16, 16]}
 
@@ -165,8 +165,8 @@ def test_three_channels_at_a_multiple_of_the_input_are_a_picture(tmp_path):
     file = saved(tmp_path / "net.onnx", maps(3, up=2), (3, 16, 12))
     planned = plan_addition(options(file))
     assert images(planned) == {"out0": [0.0, 1.0]}
-    told = described(planned)
-    assert told["preprocess"]["mean"] == [0, 0, 0], (
+    result = described(planned)
+    assert result["preprocess"]["mean"] == [0, 0, 0], (
         "a picture in, a picture out: levels from 0 to 1"
     )
     assert "assumed: out0 is a picture, 0 and 1 are black and white (--images overrides it)" in (
@@ -196,9 +196,9 @@ def test_what_is_a_picture_can_be_said(tmp_path):
 def test_several_inputs_are_fed_and_proved(tmp_path):
     file = saved(tmp_path / "net.onnx", Pair(), (3, 16, 16), (3,))
     planned = plan_addition(options(file))
-    told = described(planned)
-    (further,) = told["further"]
-    assert (told["task"], further["shape"], further["picture"]) == ("other", [3], False)
+    result = described(planned)
+    (further,) = result["further"]
+    assert (result["task"], further["shape"], further["picture"]) == ("other", [3], False)
     assert any("2 inputs" in line for line in planned.lines)
     add_model(options(file), force=False, form="plain", dry_run=False)
     model = load_model("mine")
@@ -274,8 +274,8 @@ def test_bytes_become_floats_of_the_same_levels(tmp_path):
     fed = np.random.default_rng(1).integers(0, 256, (1, 16, 12, 3)).astype("u1")
     first = fed.transpose(0, 3, 1, 2).astype("f4")
     assert_alike(computed(turned, first), computed(whole, fed))
-    told = described(plan_addition(options(file)))
-    assert (told["preprocess"]["norm"], told["noise"]) == ([1, 1, 1], [0, 255])
+    addition = described(plan_addition(options(file)))
+    assert (addition["preprocess"]["norm"], addition["noise"]) == ([1, 1, 1], [0, 255])
 
 
 def test_channels_first_stay_as_they_are(tmp_path):

@@ -17,7 +17,7 @@ pytestmark = [
 
 
 @pytest.mark.parametrize(
-    ("more", "told"),
+    ("more", "message"),
     [
         ({"size": "32,32"}, "--input"),
         ({"size": "3,a,32"}, "--input"),
@@ -33,10 +33,10 @@ pytestmark = [
         ({"preprocess": {"order": "gbr"}}, "order"),
     ],
 )
-def test_a_flag_that_makes_no_sense(script, names, models, more, told):
+def test_a_flag_that_makes_no_sense(script, names, models, more, message):
     with pytest.raises(WrongInput) as caught:
         plan_addition(asked(script, names, **more))
-    assert told in str(caught.value)
+    assert message in str(caught.value)
     assert not list(models.glob("*.yaml"))
 
 
@@ -68,7 +68,7 @@ PICTURE = b"\x89PNG\r\n\x1a\n" + bytes(60)
 
 @pytest.mark.parametrize("suffix", SUFFIXES)
 @pytest.mark.parametrize(
-    ("content", "told"),
+    ("content", "message"),
     [
         (b"", "is empty"),
         (b"version https://git-lfs.github.com/spec/v1\noid", "is a pointer of Git LFS"),
@@ -76,11 +76,11 @@ PICTURE = b"\x89PNG\r\n\x1a\n" + bytes(60)
         (PICTURE, "is not a|is no "),
     ],
 )
-def test_a_file_that_is_something_else(tmp_path, names, suffix, content, told):
+def test_a_file_that_is_something_else(tmp_path, names, suffix, content, message):
     file = tmp_path / f"net{suffix}"
     file.write_bytes(content)
     file.with_suffix(".bin").write_bytes(bytes(8))
-    with pytest.raises((WrongInput, ConversionFailed), match=rf"net\{suffix} ({told})"):
+    with pytest.raises((WrongInput, ConversionFailed), match=rf"net\{suffix} ({message})"):
         plan_addition(asked(file, names))
 
 

@@ -48,8 +48,8 @@ class Turning(nn.Module):
             return torch.cat([boxes, scores, angle], 1)
         best, label = scores[0].max(0)
         best, place = best.topk(7)
-        found = [boxes[0].T[place], best[:, None], label[place].float()[:, None]]
-        return torch.cat([*found, angle[0].T[place]], 1)[None]
+        result = [boxes[0].T[place], best[:, None], label[place].float()[:, None]]
+        return torch.cat([*result, angle[0].T[place]], 1)[None]
 
     def boxes(self, sides, angle):
         """x, y, width, height of the turned ones."""

@@ -41,11 +41,13 @@ def graph(tmp_path):
             helper.make_tensor_value_info(f"x{i}", TensorProto.FLOAT, list(shape))
             for i in range(inputs)
         ]
-        made = helper.make_tensor_value_info("y", TensorProto.FLOAT, list(shape))
+        tensor_value_info = helper.make_tensor_value_info("y", TensorProto.FLOAT, list(shape))
         nodes = [helper.make_node("Relu", ["x0"], ["y"])]
         opsets = [helper.make_opsetid("", 13)]
         written = helper.make_model(
-            helper.make_graph(nodes, "g", fed, [made]), opset_imports=opsets, ir_version=8
+            helper.make_graph(nodes, "g", fed, [tensor_value_info]),
+            opset_imports=opsets,
+            ir_version=8,
         )
         helper.set_model_props(written, notes)
         save_model(written, tmp_path / "net.onnx")
@@ -55,17 +57,17 @@ def graph(tmp_path):
 
 
 def test_an_export_of_ultralytics(graph):
-    told = read_metadata(graph(**ULTRALYTICS), "onnx")
-    assert told == SEGMENTS
-    assert told.lines("segment", told.size) == [
+    metadata = read_metadata(graph(**ULTRALYTICS), "onnx")
+    assert metadata == SEGMENTS
+    assert metadata.lines("segment", metadata.size) == [
         "the file says: segment, input 3,320,416, 2 classes, licence AGPL-3.0",
         f"the file says: order rgb, mean 0,0,0, norm {','.join(['0.00392157'] * 3)}, fit letterbox",
     ]
 
 
 def test_an_export_of_another(graph):
-    told = read_metadata(graph(**{**ULTRALYTICS, "author": "somebody"}), "onnx")
-    assert told == Metadata(size="3,320,416", names=["cat", "dog"])
+    metadata = read_metadata(graph(**{**ULTRALYTICS, "author": "somebody"}), "onnx")
+    assert metadata == Metadata(size="3,320,416", names=["cat", "dog"])
 
 
 @pytest.mark.parametrize(
@@ -84,20 +86,20 @@ def test_boxes_are_suppressed_as_ultralytics_predict_does_it(graph, notes, keys)
 
 def test_keypoints_and_an_end_without_suppression(graph):
     posing = {**ULTRALYTICS, "task": "pose", "kpt_shape": "[4, 2]", "end2end": "True"}
-    told = read_metadata(graph(**posing, kpt_names="{0: ['a', 'b', 'c', 'd']}"), "onnx")
-    assert told.head_keys == {"kpt_shape": [4, 2], "end_to_end": True}
-    assert told.keypoints == ["a", "b", "c", "d"]
-    assert told.lines("pose", told.size)[0] == (
+    metadata = read_metadata(graph(**posing, kpt_names="{0: ['a', 'b', 'c', 'd']}"), "onnx")
+    assert metadata.head_keys == {"kpt_shape": [4, 2], "end_to_end": True}
+    assert metadata.keypoints == ["a", "b", "c", "d"]
+    assert metadata.lines("pose", metadata.size)[0] == (
         "the file says: pose, input 3,320,416, 2 classes, 4 keypoints of 2 values, end to end, "
         "licence AGPL-3.0"
     )
 
 
 def test_keypoints_of_yolo26_count_from_the_centre(graph):
-    told = read_metadata(
+    metadata = read_metadata(
         graph(**{**ULTRALYTICS, "task": "pose", "kpt_shape": "[17, 3]", "head": "Pose26"}), "onnx"
     )
-    assert told.head_keys == {"kpt_shape": [17, 3], "kpt_grid": "centred"}
+    assert metadata.head_keys == {"kpt_shape": [17, 3], "kpt_grid": "centred"}
 
 
 def test_a_network_that_ncnn_cannot_compute_is_refused_by_name(graph, tmp_path):
@@ -109,14 +111,14 @@ def test_a_network_that_ncnn_cannot_compute_is_refused_by_name(graph, tmp_path):
 @pytest.mark.parametrize("shape", ["", "[4]", "[0, 3]", "[4, 5]", "['4', 3]", "4", "[True, 2]"])
 def test_keypoints_that_are_none(graph, shape):
     notes = {**ULTRALYTICS, "task": "pose", "kpt_shape": shape, "kpt_names": "{0: 3}"}
-    told = read_metadata(graph(**notes), "onnx")
-    assert (told.head_keys, told.keypoints) == ({}, [])
+    metadata = read_metadata(graph(**notes), "onnx")
+    assert (metadata.head_keys, metadata.keypoints) == ({}, [])
 
 
 @pytest.mark.parametrize("task", ["depth", "", "detect; rm"])
 def test_a_task_whose_head_is_not_known(graph, task):
-    told = read_metadata(graph(**{**ULTRALYTICS, "task": task}), "onnx")
-    assert (told.task, told.head) == ("", "")
+    metadata = read_metadata(graph(**{**ULTRALYTICS, "task": task}), "onnx")
+    assert (metadata.task, metadata.head) == ("", "")
 
 
 @pytest.mark.parametrize(
@@ -147,8 +149,8 @@ def test_a_licence_that_cannot_be_shown(graph, licence):
 
 
 def test_a_name_is_one_line(graph):
-    told = read_metadata(graph(names="['traffic\\n light', ' dog ']"), "onnx")
-    assert told.names == ["traffic light", "dog"]
+    metadata = read_metadata(graph(names="['traffic\\n light', ' dog ']"), "onnx")
+    assert metadata.names == ["traffic light", "dog"]
 
 
 @given(st.text())
@@ -247,9 +249,9 @@ def test_other_files_are_not_asked():
 
 
 def test_the_users_word_counts_more():
-    asked = OwnModelOptions(file=Path("a"), name="mine", task="detect", size="3,64,64")
-    told = Metadata(task="segment", head="yolov8", size="3,320,416", licence="MIT")
-    both = told.complete(asked, "detect", "3,64,64")
+    options = OwnModelOptions(file=Path("a"), name="mine", task="detect", size="3,64,64")
+    metadata = Metadata(task="segment", head="yolov8", size="3,320,416", licence="MIT")
+    both = metadata.complete(options, "detect", "3,64,64")
     assert (both.task, both.size) == ("detect", "3,64,64")
     assert (both.head, both.licence) == ("yolov8", "MIT")
 
@@ -272,8 +274,8 @@ def test_a_list_of_ones_own_is_written():
 
 
 def test_a_real_checkpoint_needs_no_word(assets):
-    asked = OwnModelOptions(file=assets / "weights/yolo/yolov8n.pt", name="mine")
-    planned = plan_addition(asked)
+    options = OwnModelOptions(file=assets / "weights/yolo/yolov8n.pt", name="mine")
+    planned = plan_addition(options)
     said_so, prepared, fits = planned.findings
     assert said_so == "the file says: detect, input 3,640,640, 80 classes, licence AGPL-3.0"
     assert prepared.startswith("the file says: order rgb, mean 0,0,0, norm 0.0039")

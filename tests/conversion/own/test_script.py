@@ -42,13 +42,13 @@ def test_a_torchscript_file_is_a_model_afterwards(script, names, models, capsys)
     read = load_model("mine")
     assert (read.network, read.input, read.labels) == ("torchscript", (3, 32, 32), "mine-labels")
     assert read_labels(read) == names.read_text().split("\n")[:-1]
-    made = convert_model(load_model("mine"))
-    assert not made.fresh
-    assert made.has_real_weights
-    assert made.manifest.weights.sha256 == sha256_of_file(script)
-    told = capsys.readouterr()
-    assert "program" in told.err
-    assert "1.00000000" in told.out
+    conversion = convert_model(load_model("mine"))
+    assert not conversion.fresh
+    assert conversion.has_real_weights
+    assert conversion.manifest.weights.sha256 == sha256_of_file(script)
+    output = capsys.readouterr()
+    assert "program" in output.err
+    assert "1.00000000" in output.out
 
 
 def test_the_file_is_kept_where_downloads_are(script, names):
@@ -65,9 +65,9 @@ def test_a_dry_run_says_all_and_does_nothing(script, names, models, capsys):
     add(asked(script, names), dry_run=True)
     assert sorted(models.rglob("*")) == before
     assert not downloads_folder().exists()
-    told = capsys.readouterr().err
+    output = capsys.readouterr().err
     for path in ("mine.yaml", "mine-labels.txt", str(script), str(downloads_folder())):
-        assert path in told
+        assert path in output
 
 
 def test_the_yaml_is_what_the_flags_said(script, names, models):
@@ -75,8 +75,8 @@ def test_the_yaml_is_what_the_flags_said(script, names, models):
     apply_addition(
         plan_addition(asked(script, names, preprocess=flags, task="classify", size="1x3x32x32"))
     )
-    told = yaml.safe_load((models / "mine.yaml").read_text())["preprocess"]
-    assert told == {
+    text = yaml.safe_load((models / "mine.yaml").read_text())["preprocess"]
+    assert text == {
         "fit": "stretch",
         "order": "bgr",
         "mean": [1.0, 2.0, 3.0],

@@ -41,10 +41,10 @@ def test_a_program_is_cut_where_decoding_begins(detecting_script, two, capsys):
     add(as_detector(detecting_script, two, strides=[8, 16], cut=[]))
     assert len(load_model("mine").cut) == 2
     assert "cut where decoding begins (it was run to find that), at: " in capsys.readouterr().err
-    made = convert_model(load_model("mine"))
-    assert made.manifest.original == "torch"
-    assert made.manifest.reference.outputs == {"out0": [7, 8, 8], "out1": [7, 4, 4]}
-    assert made.manifest.params == 7 * 3 * (8 * 8 + 16 * 16) + 2 * 7
+    conversion = convert_model(load_model("mine"))
+    assert conversion.manifest.original == "torch"
+    assert conversion.manifest.reference.outputs == {"out0": [7, 8, 8], "out1": [7, 4, 4]}
+    assert conversion.manifest.params == 7 * 3 * (8 * 8 + 16 * 16) + 2 * 7
 
 
 def test_a_program_is_cut_where_the_user_says(detecting_script, two):

@@ -90,7 +90,7 @@ def test_a_killed_supervisor_takes_its_command_along(pi: Pi, line: BoardConnecti
 
 
 def test_two_runs_are_one_after_the_other(pi: Pi) -> None:
-    def one(name: str) -> None:
+    def stamp(name: str) -> None:
         way = BoardConnection(select_board(BOARD), wait_s=60)
         try:
             faulty_board.do(way, "stamp", name)
@@ -98,7 +98,7 @@ def test_two_runs_are_one_after_the_other(pi: Pi) -> None:
             way.close()
 
     with ThreadPoolExecutor() as pool:
-        list(pool.map(one, ["a", "b", "c"]))
+        list(pool.map(stamp, ["a", "b", "c"]))
     stamps = [line.split() for line in pi.sh("cat stamps").splitlines()]
     assert [what for what, _, _ in stamps] == ["start", "end"] * 3
     assert [name for _, name, _ in stamps[::2]] == [name for _, name, _ in stamps[1::2]]

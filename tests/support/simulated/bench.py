@@ -31,11 +31,11 @@ def measure(
     line: BoardConnection, real: Build, conversion: Conversion, options: RunOptions
 ) -> Result:
     """Deploy, settle, start, watch, fetch, judge and store."""
-    (one,) = combine_jobs(
+    (jobs,) = combine_jobs(
         [board(line.name, TARGET)], [conversion.model], precisions=["fp32"], threads=[4]
     )
     ready = Prepared(builds={TARGET: build_of(real)}, conversions={conversion.name: conversion})
-    return run_benchmark(JobContext(connection=line, job=one, prepared=ready, options=options))
+    return run_benchmark(JobContext(connection=line, job=jobs, prepared=ready, options=options))
 
 
 @contextmanager

@@ -41,14 +41,14 @@ def login_key(folder: Path) -> Path:
 
 def furnish(folder: Path, real: Build, conversion: Conversion) -> None:
     """Write all files that the board's /sys and /proc have, and its programs."""
-    told = {
+    result = {
         f"{TOLD}/begin": stand_in.begin(),
         f"{TOLD}/outputs.jsonl": stand_in.outputs(conversion.outputs),
         **{f"{TOLD}/{name}": "" for name in ("throttled", "samples")},
         **{f"{TOLD}/{now}.{what}": "" for now in ("idle", "busy") for what in ("hz", "pmic")},
     }
     programs = {"vcgencmd": firmware.VCGENCMD, "sudo": firmware.SUDO}
-    for shelf, files in (("sys", kernel.SYS | told), ("proc", kernel.PROC), ("bin", programs)):
+    for shelf, files in (("sys", kernel.SYS | result), ("proc", kernel.PROC), ("bin", programs)):
         for name, text in files.items():
             file = folder / shelf / name
             file.parent.mkdir(parents=True, exist_ok=True)
@@ -69,13 +69,13 @@ def _open_to_others(folder: Path) -> None:
 @contextmanager
 def running(folder: Path) -> Iterator[tuple[Container, int]]:
     """The board and the port of its sshd; gone at the end."""
-    made = _container(folder)
+    result = _container(folder)
     try:
-        made.put_archive("/", _identity(folder))
-        made.start()
-        yield made, _port(made)
+        result.put_archive("/", _identity(folder))
+        result.start()
+        yield result, _port(result)
     finally:
-        made.remove(force=True, v=True)
+        result.remove(force=True, v=True)
 
 
 def _container(folder: Path) -> Container:
@@ -93,7 +93,7 @@ def _container(folder: Path) -> Container:
     host["MaskedPaths"] = []
     environment = [f"{name}={value}" for name, value in kind.emulated_env.items()]
     serve = ["/bin/sh", "-c", SSHD_LOOP, "board", "-o", f"SetEnv={' '.join(environment)}"]
-    made = client.api.create_container(
+    container = client.api.create_container(
         _board_image(kind).ensure(client),
         serve,
         hostname="raspberrypi",
@@ -102,7 +102,7 @@ def _container(folder: Path) -> Container:
         ports=[22],
         host_config=host,
     )
-    return client.containers.get(made["Id"])
+    return client.containers.get(container["Id"])
 
 
 def _identity(folder: Path) -> bytes:
@@ -118,13 +118,13 @@ def _identity(folder: Path) -> bytes:
     return packed.getvalue()
 
 
-def _port(made: Container) -> int:
+def _port(container: Container) -> int:
     def answering() -> int | None:
-        made.reload()
-        published = made.ports.get(PORT) or []
+        container.reload()
+        published = container.ports.get(PORT) or []
         port = int(published[0]["HostPort"]) if published else 0
         return port if port and _sshd_answers(port) else None
 
     port = wait_until(answering, START_LIMIT_S)
-    assert port, made.logs(tail=20)
+    assert port, container.logs(tail=20)
     return port

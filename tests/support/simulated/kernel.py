@@ -51,14 +51,14 @@ def stat(busy_ticks: float) -> str:
 
 def meminfo(swap_kb: int) -> str:
     """8 GB, with so much swap in use."""
-    told = {
+    result = {
         "MemTotal": 8_000_000,
         "MemFree": 6_000_000,
         "MemAvailable": 7_000_000,
         "SwapTotal": SWAP_KB,
         "SwapFree": SWAP_KB - swap_kb,
     }
-    return "".join(f"{f'{name}:':<16}{kb:>8} kB\n" for name, kb in told.items())
+    return "".join(f"{f'{name}:':<16}{kb:>8} kB\n" for name, kb in result.items())
 
 
 def swaps(swap_kb: int) -> str:

@@ -92,22 +92,22 @@ HEADER = {
 def begin(middle: float = 20.0) -> str:
     """What nnrun says before it samples."""
     warm = [{"type": "warmup", "i": i, "ms": middle * 1.01, "at": 1.0} for i in range(3)]
-    told = [
+    loaded = [
         HEADER,
         {"type": "load", "ms": 31.5},
         {"type": "cold", "load_ms": 62.0, "first_ms": 2 * middle, "dropped": True},
         *warm,
     ]
-    return "".join(f"{json.dumps(line)}\n" for line in told)
+    return "".join(f"{json.dumps(line)}\n" for line in loaded)
 
 
 def outputs(names: Sequence[str]) -> str:
     """What it says of the outputs that it saved."""
-    told = [
+    result = [
         {"type": "output", "name": name, "shape": [1000], "file": f"{name}.f32", "finite": True}
         for name in names
     ]
-    return "".join(f"{json.dumps(line)}\n" for line in told)
+    return "".join(f"{json.dumps(line)}\n" for line in result)
 
 
 def build_of(real: Build, slower: float = 1) -> Build:

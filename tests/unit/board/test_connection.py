@@ -14,9 +14,9 @@ from tests.support.plans import board
 PI = Facts(machine="aarch64", model="Raspberry Pi 5 Model B Rev 1.0", features="fp asimd asimdhp")
 
 
-def line_with(told: Facts, target: str = "") -> BoardConnection:
+def line_with(facts: Facts, target: str = "") -> BoardConnection:
     line = BoardConnection(select_board("pi5"), target)
-    line.__dict__["facts"] = told
+    line.__dict__["facts"] = facts
     return line
 
 

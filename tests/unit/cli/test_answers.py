@@ -49,9 +49,11 @@ def test_a_model_that_sees_needs_one_whole_picture(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     Path("broken.png").write_bytes(b"\x89PNG\r\n\x1a\nnothing")
-    asked = RunRequest.parse({"model": "smolvlm_256m"}).replace(prompt="What?", inputs=shown)
+    requests_sent = RunRequest.parse({"model": "smolvlm_256m"}).replace(
+        prompt="What?", inputs=shown
+    )
     with pytest.raises(WrongInput, match=said):
-        answers.answer_prompt(asked)
+        answers.answer_prompt(requests_sent)
 
 
 @pytest.mark.parametrize("flags", [{"temperature": 0.5}, {"chat": True}, {"thinking": False}])

@@ -17,7 +17,7 @@ MEASURED = ("runs", "results", "evaluations", "logs")
 
 
 @pytest.fixture
-def made(tmp_path: Path) -> Path:
+def artifacts(tmp_path: Path) -> Path:
     """Shelves, a file beside them, and a link to somebody else's shelf."""
     for shelf in (*MEASURED, "builds", "conversions"):
         (paths.artifacts() / shelf).mkdir(parents=True)
@@ -29,22 +29,22 @@ def made(tmp_path: Path) -> Path:
     return paths.artifacts()
 
 
-def test_what_was_measured_stays(made: Path, tmp_path: Path) -> None:
+def test_what_was_measured_stays(artifacts: Path, tmp_path: Path) -> None:
     machine.clean(everything=False, dry_run=False)
-    assert sorted(each.name for each in made.iterdir()) == sorted(MEASURED)
-    assert all((made / shelf / "content").exists() for shelf in MEASURED)
+    assert sorted(each.name for each in artifacts.iterdir()) == sorted(MEASURED)
+    assert all((artifacts / shelf / "content").exists() for shelf in MEASURED)
     assert (tmp_path / "others" / "content").exists()
 
 
 def test_a_dry_run_says_it_and_removes_nothing(
-    made: Path, capsys: pytest.CaptureFixture[str]
+    artifacts: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    before = sorted(made.rglob("*"))
+    before = sorted(artifacts.rglob("*"))
     machine.clean(everything=False, dry_run=True)
-    assert sorted(made.rglob("*")) == before
+    assert sorted(artifacts.rglob("*")) == before
     output = capsys.readouterr().out.splitlines()
     names = ("builds", "conversions", "ncnn", "results.sqlite")
-    assert output == [f"remove {made / name}" for name in names]
+    assert output == [f"remove {artifacts / name}" for name in names]
 
 
 def test_nothing_was_made_yet(capsys: pytest.CaptureFixture[str]) -> None:
@@ -53,7 +53,10 @@ def test_nothing_was_made_yet(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_files_of_own_models_stay_when_everything_goes(
-    made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    artifacts: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     """They cannot be downloaded again, and the user's own file may be gone."""
     shutil.copytree(definition.MODELS_FOLDER, tmp_path / "models")

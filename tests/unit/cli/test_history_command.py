@@ -126,7 +126,7 @@ def test_a_result_whose_samples_are_gone_is_not_compared() -> None:
         ({"verdict": HOT}, "not comparable: INVALID"),
         ({"model_key": "m2"}, "not comparable: another conversion"),
         (
-            {"head": synthetic_results.header(asked="fp16", data_type="fp32")},
+            {"head": synthetic_results.header(requested="fp16", data_type="fp32")},
             "not comparable: was fp16",
         ),
         ({"emulated": True}, "not comparable: times of an emulator"),
@@ -172,7 +172,7 @@ def test_a_run_is_named_by_its_time_where_that_is_enough(
 ) -> None:
     save("20261120T120000-resnet18-fp16-t4-aaaaaa")
     save("20261120T120001-resnet18-fp16-t4-bbbbbb")
-    save("20261120T120001-resnet18-fp32-t4-cccccc", head=synthetic_results.header(asked="fp32"))
+    save("20261120T120001-resnet18-fp32-t4-cccccc", head=synthetic_results.header(requested="fp32"))
     listed()
     shown = [line.split()[0] for line in capsys.readouterr().out.splitlines()[2:]]
     assert shown == [

@@ -16,7 +16,7 @@ from piyard.vision.tasks import TASK_NAMES
 
 
 @pytest.fixture
-def told(capsys):
+def list_rows(capsys):
     def rows(task=""):
         list_models(ModelsRequest.parse({"task": task}).task, "json")
         return {row["Model"]: row for row in json.loads(capsys.readouterr().out)}
@@ -24,18 +24,18 @@ def told(capsys):
     return rows
 
 
-def test_all_models_are_there(told):
-    assert list(told()) == model_names() + language_model_names()
+def test_all_models_are_there(list_rows):
+    assert list(list_rows()) == model_names() + language_model_names()
 
 
-def test_language_models_say_how_much_they_can_read(told):
-    row = told("generate")["qwen3_0_6b"]
+def test_language_models_say_how_much_they_can_read(list_rows):
+    row = list_rows("generate")["qwen3_0_6b"]
     assert (row["Input"], row["Params"], row["Weights"]) == (
         "40,960 tokens",
         "596.05 M",
         "to download",
     )
-    assert list(told("generate")) == language_model_names()
+    assert list(list_rows("generate")) == language_model_names()
 
 
 OWN_ONLY = {"semantic", "other"}
@@ -43,14 +43,14 @@ OWN_ONLY = {"semantic", "other"}
 
 
 @pytest.mark.parametrize("task", TASK_NAMES)
-def test_those_of_a_task(told, task):
+def test_those_of_a_task(list_rows, task):
     there = {name for name in model_names() if load_model(name).task == task}
-    assert set(told(task)) == there
+    assert set(list_rows(task)) == there
     assert bool(there) == (task not in OWN_ONLY)
 
 
-def test_a_row_is_what_the_publisher_says(told):
-    assert told("classify")["resnet18"] == {
+def test_a_row_is_what_the_publisher_says(list_rows):
+    assert list_rows("classify")["resnet18"] == {
         "Model": "resnet18",
         "Task": "classify",
         "Input": "224x224",
@@ -62,42 +62,42 @@ def test_a_row_is_what_the_publisher_says(told):
         "Whose": "piyard's",
         "Variant of": "",
     }
-    assert told("detect")["yolov8_n"]["Published accuracy"] == "mAP 37.3"
+    assert list_rows("detect")["yolov8_n"]["Published accuracy"] == "mAP 37.3"
 
 
-def test_what_nobody_publishes_is_not_guessed(told):
-    row = told("pose")["simplepose"]
+def test_what_nobody_publishes_is_not_guessed(list_rows):
+    row = list_rows("pose")["simplepose"]
     assert (row["Params"], row["GFLOPs/MACs"], row["Published accuracy"]) == ("N/A",) * 3
 
 
-def test_licences_of_all_files(told, tmp_path, monkeypatch):
+def test_licences_of_all_files(list_rows, tmp_path, monkeypatch):
     described = yaml.safe_load((definition.MODELS_FOLDER / "nanotrack.yaml").read_text())
     described["parts"]["head"]["licence"] = "MIT"
     (tmp_path / "mine.yaml").write_text(yaml.safe_dump(described))
     monkeypatch.setattr(definition, "MODELS_FOLDER", tmp_path)
-    assert told()["mine"]["Licence"] == "Apache-2.0; MIT"
+    assert list_rows()["mine"]["Licence"] == "Apache-2.0; MIT"
 
 
-def test_whether_all_files_are_at_hand(told, monkeypatch):
+def test_whether_all_files_are_at_hand(list_rows, monkeypatch):
     main = load_model("nanotrack").weights[0].sha256
     head = load_model("nanotrack").parts["head"].sha256
     here = {main}
     monkeypatch.setattr(download, "known_sha256", lambda digest: digest if digest in here else None)
-    assert told("track")["nanotrack"]["Weights"] == "to download"
+    assert list_rows("track")["nanotrack"]["Weights"] == "to download"
     here.add(head)
-    assert told("track")["nanotrack"]["Weights"] == "here"
+    assert list_rows("track")["nanotrack"]["Weights"] == "here"
 
 
-def test_another_accepted_file_will_do(told, monkeypatch):
+def test_another_accepted_file_will_do(list_rows, monkeypatch):
     other = load_model("squeezenet1_1").weights[1].sha256
     monkeypatch.setattr(
         download, "known_sha256", lambda digest: digest if digest == other else None
     )
-    assert told("classify")["squeezenet1_1"]["Weights"] == "here"
+    assert list_rows("classify")["squeezenet1_1"]["Weights"] == "here"
 
 
-def test_what_has_no_public_address(told):
-    assert told("pose")["yolo11_n_pose"]["Weights"] == "only by PIYARD_MIRROR"
+def test_what_has_no_public_address(list_rows):
+    assert list_rows("pose")["yolo11_n_pose"]["Weights"] == "only by PIYARD_MIRROR"
 
 
 def test_a_task_there_is_not():

@@ -58,16 +58,16 @@ def test_what_the_inventory_knows_needs_no_question() -> None:
 
 
 @pytest.mark.parametrize(
-    ("given", "bytes_a_second"), [("500k", 500_000), ("2M", 2_000_000), ("750", 750), ("", 0)]
+    ("text", "bytes_a_second"), [("500k", 500_000), ("2M", 2_000_000), ("750", 750), ("", 0)]
 )
-def test_a_slow_link(given: str, bytes_a_second: int) -> None:
-    assert terms(link_limit=given).link_limit == bytes_a_second
+def test_a_slow_link(text: str, bytes_a_second: int) -> None:
+    assert terms(link_limit=text).link_limit == bytes_a_second
 
 
-@pytest.mark.parametrize("given", ["fast", "0", "-1", "1.5M", "M", "2G", "²k"])
-def test_a_link_limit_that_is_none(given: str) -> None:
+@pytest.mark.parametrize("text", ["fast", "0", "-1", "1.5M", "M", "2G", "²k"])
+def test_a_link_limit_that_is_none(text: str) -> None:
     with pytest.raises(WrongInput, match="--link-limit takes bytes a second"):
-        ask(link_limit=given)
+        ask(link_limit=text)
 
 
 def test_not_waiting_is_waiting_for_nothing() -> None:

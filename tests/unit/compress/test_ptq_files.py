@@ -35,8 +35,8 @@ def quantised(folder: Path, inputs: list[Any], settings: PtqSettings = PLAIN) ->
     return quantise_pair(*pair, lambda: iter(inputs), len(inputs), settings)
 
 
-def cosine(one: np.ndarray, other: np.ndarray) -> float:
-    a, b = one.ravel().astype(float), other.ravel().astype(float)
+def cosine(first: np.ndarray, other: np.ndarray) -> float:
+    a, b = first.ravel().astype(float), other.ravel().astype(float)
     return float(a @ b / np.linalg.norm(a) / np.linalg.norm(b))
 
 

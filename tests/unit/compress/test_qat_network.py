@@ -33,12 +33,12 @@ class Branches(nn.Module):
 @pytest.fixture
 def network() -> Branches:
     torch.manual_seed(2)
-    made = Branches()
-    norm = made.first[1]
+    branches = Branches()
+    norm = branches.first[1]
     assert isinstance(norm, nn.BatchNorm2d)
     norm.bias.data.uniform_(-1, 1)
     norm.weight.data.uniform_(0.5, 2)
-    return made.eval()
+    return branches.eval()
 
 
 def test_halves_are_rounded_away_from_zero() -> None:

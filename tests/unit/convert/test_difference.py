@@ -38,8 +38,8 @@ def test_shape_is_no_matter_but_size_is():
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
 def test_not_finite_is_never_alike(bad):
     for pair in ([1, bad], [1, 2]), ([1, 2], [1, bad]), ([1, bad], [1, bad]):
-        found = compare_outputs(*pair)
-        assert (found.cosine, found.max_abs, found.finite) == (0, np.inf, False)
+        comparison = compare_outputs(*pair)
+        assert (comparison.cosine, comparison.max_abs, comparison.finite) == (0, np.inf, False)
 
 
 def test_zeros_agree_with_zeros_only():
@@ -69,8 +69,8 @@ def test_sums_are_made_in_float64():
     ],
 )
 def test_a_cosine_that_says_nothing_is_told(reference, why):
-    found = compare_outputs(reference, np.full(np.shape(reference), 0.75))
-    assert found.blind == why
+    comparison = compare_outputs(reference, np.full(np.shape(reference), 0.75))
+    assert comparison.blind == why
 
 
 def test_the_difference_as_a_part_of_the_largest_value():

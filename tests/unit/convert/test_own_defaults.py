@@ -15,31 +15,31 @@ FITS = {"crop": Crop, "letterbox": Letterbox, "stretch": Stretch, "box": ObjectC
 @pytest.mark.parametrize("head", sorted(HEAD_DEFAULTS))
 @pytest.mark.parametrize("fit", ["", *FITS])
 def test_every_head_goes_with_every_fit(head: str, fit: str) -> None:
-    told = default_preprocess(head, (3, 224, 224), {"fit": fit} if fit else {})
-    read = msgspec.convert(told, Preprocess)
-    assert isinstance(read, FITS[fit or told["fit"]])
+    result = default_preprocess(head, (3, 224, 224), {"fit": fit} if fit else {})
+    read = msgspec.convert(result, Preprocess)
+    assert isinstance(read, FITS[fit or result["fit"]])
 
 
 def test_what_is_asked_for_wins() -> None:
-    told = default_preprocess("yolox", (3, 416, 416), {"order": "rgb", "place": "centre"})
-    assert (told["order"], told["place"], told["fit"]) == ("rgb", "centre", "letterbox")
+    result = default_preprocess("yolox", (3, 416, 416), {"order": "rgb", "place": "centre"})
+    assert (result["order"], result["place"], result["fit"]) == ("rgb", "centre", "letterbox")
 
 
 def test_levels_stay_when_the_fit_changes() -> None:
-    told = default_preprocess("nanodet", (3, 416, 416), {"fit": "letterbox"})
-    assert told["mean"] == HEAD_DEFAULTS["nanodet"]["mean"]
-    assert "place" not in told
+    result = default_preprocess("nanodet", (3, 416, 416), {"fit": "letterbox"})
+    assert result["mean"] == HEAD_DEFAULTS["nanodet"]["mean"]
+    assert "place" not in result
 
 
 def test_a_classifier_sees_seven_eighths() -> None:
-    told = default_preprocess("", (3, 224, 224), {})
-    assert (told["resize"], told["crop"]) == (256, 224)
+    result = default_preprocess("", (3, 224, 224), {})
+    assert (result["resize"], result["crop"]) == (256, 224)
 
 
 def test_normalisation_is_one_over_the_deviation() -> None:
     for head, deviations in (("", (0.229, 0.224, 0.225)), ("rtmdet", (0.225, 0.224, 0.229))):
-        wanted = [1 / (255 * one) for one in deviations]
-        assert HEAD_DEFAULTS[head]["norm"] == pytest.approx(wanted, rel=1e-12)
+        expected = [1 / (255 * deviation) for deviation in deviations]
+        assert HEAD_DEFAULTS[head]["norm"] == pytest.approx(expected, rel=1e-12)
 
 
 def test_nothing_given_is_changed() -> None:

@@ -51,21 +51,21 @@ def test_a_huge_one_is_not_read(file: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "message"),
     [
         ("", "is empty"),
         ("version https://git-lfs.github.com/spec/v1\n", "a pointer of Git LFS"),
         ("<!DOCTYPE html>", "a page of the web"),
     ],
 )
-def test_what_a_download_left_is_named(file: Path, text: str, told: str) -> None:
+def test_what_a_download_left_is_named(file: Path, text: str, message: str) -> None:
     file.write_text(text)
-    with pytest.raises(ConversionFailed, match=told):
+    with pytest.raises(ConversionFailed, match=message):
         read_param(file)
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "message"),
     [
         ("7767518\n1 1\nInput a 0 1 a\n", "bad magic number"),
         ("7767517\n2 1\nInput a 0 1 a\n", "2 layers, but has 1"),
@@ -75,12 +75,12 @@ def test_what_a_download_left_is_named(file: Path, text: str, told: str) -> None
         ("7767517\n", "no layers"),
     ],
 )
-def test_a_broken_one_names_file_and_line(file: Path, text: str, told: str) -> None:
+def test_a_broken_one_names_file_and_line(file: Path, text: str, message: str) -> None:
     file.write_text(text)
     with pytest.raises(ConversionFailed) as caught:
         read_param(file)
     assert "net.ncnn.param" in caught.value.what
-    assert told in caught.value.what
+    assert message in caught.value.what
 
 
 def test_a_binary_file_is_none(file: Path) -> None:

@@ -39,8 +39,8 @@ def file(tmp_path: Path) -> Path:
 def test_a_second_mask_keeps_the_first(file: Path) -> None:
     write_masks(file, {"convdw_0": NO_FP16_ARITHMETIC, "convdw_1": 1})
     write_masks(file, {"convdw_0": NO_FP16_STORAGE, "conv_0": FP32_MASK})
-    told = {layer.name: layer.number(MASK_KEY) for layer in read_param(file)}
-    assert told == {"in0": 0, "conv_0": 3, "convdw_0": 3, "convdw_1": 1}
+    result = {layer.name: layer.number(MASK_KEY) for layer in read_param(file)}
+    assert result == {"in0": 0, "conv_0": 3, "convdw_0": 3, "convdw_1": 1}
     assert file.read_text().count(" 31=") == 3
 
 
@@ -66,8 +66,8 @@ def test_blank_lines_are_no_layers(file: Path) -> None:
 def test_a_name_means_a_layer_before_it_means_a_type(file: Path) -> None:
     file.write_text(PARAM.replace("convdw_1 ", "Convolution "))
     add_masks(file.parent, {"Convolution": 3, "ConvolutionDepthWise": 1})
-    told = {layer.name: layer.number(MASK_KEY) for layer in read_param(file)}
-    assert told == {"in0": 0, "conv_0": 0, "convdw_0": 1, "Convolution": 3}
+    result = {layer.name: layer.number(MASK_KEY) for layer in read_param(file)}
+    assert result == {"in0": 0, "conv_0": 0, "convdw_0": 1, "Convolution": 3}
 
 
 def test_masks_of_a_second_net_go_there(file: Path) -> None:

@@ -31,9 +31,9 @@ FORK = [
 
 
 def lost(layers: list[Layer], *wrong: str) -> str | None:
-    right = {name: name not in wrong for one in layers for name in one.tops}
-    found = first_lost_layer(layers, right)
-    return found.name if found else None
+    right = {name: name not in wrong for each in layers for name in each.tops}
+    result = first_lost_layer(layers, right)
+    return result.name if result else None
 
 
 def test_nothing_is_wrong() -> None:
@@ -62,18 +62,18 @@ def test_a_branch_that_is_right_absolves_what_is_before_it_only() -> None:
 
 
 def test_distance_is_a_part_of_the_length() -> None:
-    one = np.array([3.0, 4.0], np.float32)
-    assert relative_distance(one, one) == 0
-    assert relative_distance(one, 2 * one) == pytest.approx(1)
-    apart = relative_distance(one, one + np.float32(0.05))
+    single = np.array([3.0, 4.0], np.float32)
+    assert relative_distance(single, single) == 0
+    assert relative_distance(single, 2 * single) == pytest.approx(1)
+    apart = relative_distance(single, single + np.float32(0.05))
     assert apart == pytest.approx(0.05 * 2**0.5 / 5, rel=1e-4)
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf])
 def test_what_is_not_finite_is_infinitely_far(bad: float) -> None:
-    one = np.array([3.0, 4.0], np.float32)
-    assert relative_distance(one, np.array([3.0, bad], np.float32)) == np.inf
-    assert relative_distance(np.array([bad, 1.0], np.float32), one) == np.inf
+    single = np.array([3.0, 4.0], np.float32)
+    assert relative_distance(single, np.array([3.0, bad], np.float32)) == np.inf
+    assert relative_distance(np.array([bad, 1.0], np.float32), single) == np.inf
 
 
 def test_zeros_have_no_length() -> None:

@@ -88,7 +88,7 @@ def test_truth_that_a_format_does_not_have(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("asked", "names", "chosen"),
+    ("split", "names", "chosen"),
     [
         ("", ["train", "val", "test"], "val"),
         ("", ["train", "test"], "test"),
@@ -101,12 +101,12 @@ def test_truth_that_a_format_does_not_have(tmp_path: Path) -> None:
         ("train", ["train2017", "val2017"], "train2017"),
     ],
 )
-def test_the_split_that_is_taken(asked: str, names: list[str], chosen: str) -> None:
-    assert choose_split(asked, names, Path("x")) == chosen
+def test_the_split_that_is_taken(split: str, names: list[str], chosen: str) -> None:
+    assert choose_split(split, names, Path("x")) == chosen
 
 
 @pytest.mark.parametrize(
-    ("asked", "names", "words"),
+    ("split", "names", "words"),
     [
         ("val", [], "x has no split val"),
         ("val", ["train"], "x has no split val"),
@@ -114,9 +114,9 @@ def test_the_split_that_is_taken(asked: str, names: list[str], chosen: str) -> N
         ("", ["val2014", "val2017"], "x has 2 splits val"),
     ],
 )
-def test_a_split_that_cannot_be_told(asked: str, names: list[str], words: str) -> None:
+def test_a_split_that_cannot_be_told(split: str, names: list[str], words: str) -> None:
     with pytest.raises(WrongInput, match=words):
-        choose_split(asked, names, Path("x"))
+        choose_split(split, names, Path("x"))
 
 
 class TestClassFolders:
@@ -146,12 +146,12 @@ class TestClassFolders:
 class TestCocoSplits:
     def divided(self, folder: Path, *names: str) -> Path:
         for name in names:
-            made = scene(folder / "made", [f"{name}.jpg"], [box(1, 100, 17, 0, 0, 5, 5)])
+            result = scene(folder / "made", [f"{name}.jpg"], [box(1, 100, 17, 0, 0, 5, 5)])
             file = folder / "annotations" / f"instances_{name}.json"
             file.parent.mkdir(exist_ok=True)
-            shutil.move(made / "annotations" / "instances_val2017.json", file)
-            shutil.move(made / "val2017", folder / name)
-            shutil.rmtree(made)
+            shutil.move(result / "annotations" / "instances_val2017.json", file)
+            shutil.move(result / "val2017", folder / name)
+            shutil.rmtree(result)
         return folder
 
     def test_val_comes_before_train(self, tmp_path: Path) -> None:
@@ -171,11 +171,11 @@ class TestCocoSplits:
 
     def test_a_json_in_the_folder_of_a_split(self, tmp_path: Path) -> None:
         for split in ("train", "valid"):
-            made = scene(tmp_path / "made", [f"{split}.jpg"], [box(1, 100, 17, 0, 0, 5, 5)])
-            shutil.move(made / "val2017", tmp_path / split)
-            file = made / "annotations" / "instances_val2017.json"
+            result = scene(tmp_path / "made", [f"{split}.jpg"], [box(1, 100, 17, 0, 0, 5, 5)])
+            shutil.move(result / "val2017", tmp_path / split)
+            file = result / "annotations" / "instances_val2017.json"
             shutil.move(file, tmp_path / split / "_annotations.coco.json")
-            shutil.rmtree(made)
+            shutil.rmtree(result)
         assert recognise_data(tmp_path) == "coco"
         assert opened(tmp_path).pictures == [tmp_path / "valid" / "valid.jpg"]
         assert opened(tmp_path, split="train").split == "train"

@@ -34,18 +34,18 @@ def data_yaml(folder: Path, text: str) -> Path:
 
 class TestLines:
     def test_a_box_is_shares_of_the_picture(self, tmp_path: Path) -> None:
-        (one,) = objects(yolo(tmp_path, {"a.jpg": BOX}))
-        assert one.box == pytest.approx((80, 30, 120, 70))
-        assert one.area == pytest.approx(1600)
-        assert one.class_ == 1
+        (single,) = objects(yolo(tmp_path, {"a.jpg": BOX}))
+        assert single.box == pytest.approx((80, 30, 120, 70))
+        assert single.area == pytest.approx(1600)
+        assert single.class_ == 1
 
     def test_a_picture_that_lies_on_its_side(self, tmp_path: Path) -> None:
         folder = yolo(tmp_path, {"a.jpg": BOX})
         exif = Image.Exif()
         exif[0x0112] = 6
         Image.new("RGB", (200, 100)).save(folder / "images" / "val" / "a.jpg", exif=exif)
-        (one,) = objects(folder)
-        assert one.box == pytest.approx((40, 60, 60, 140))
+        (single,) = objects(folder)
+        assert single.box == pytest.approx((40, 60, 60, 140))
 
     def test_an_outline_is_a_box_too(self, tmp_path: Path) -> None:
         folder = yolo(tmp_path, {"a.jpg": "0 0.1 0.2 0.3 0.2 0.3 0.6"})
@@ -72,11 +72,11 @@ class TestLines:
     ) -> None:
         folder = yolo(tmp_path, {"a.jpg": f"{BOX.strip()} {points}"})
         data_yaml(folder, f"val: images/val\nnames: [cat, dog]\nkpt_shape: {shape}\n")
-        (one,) = objects(folder)
-        assert one.keypoints
-        assert one.keypoints[0][:2] == pytest.approx((20, 20))
-        assert [visible for *_, visible in one.keypoints] == seen
-        assert one.area == pytest.approx(0.53 * 1600)
+        (single,) = objects(folder)
+        assert single.keypoints
+        assert single.keypoints[0][:2] == pytest.approx((20, 20))
+        assert [visible for *_, visible in single.keypoints] == seen
+        assert single.area == pytest.approx(0.53 * 1600)
 
     @pytest.mark.parametrize(
         ("line", "words"),

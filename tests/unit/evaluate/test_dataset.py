@@ -50,8 +50,8 @@ class TestImagenet:
     def test_a_list_beside_or_above_the_pictures(self, tmp_path: Path) -> None:
         a, b = pictures(tmp_path / "images", "a.jpg", "b.jpg")
         (c,) = pictures(tmp_path, "c.jpg")
-        found = read_classes(listed(tmp_path, "a.jpg,2,n1", "c.jpg,0,n2", "b.jpg,1,n3"), LABELS)
-        assert found.films[0].truth == {a: 2, c: 0, b: 1}
+        classes = read_classes(listed(tmp_path, "a.jpg,2,n1", "c.jpg,0,n2", "b.jpg,1,n3"), LABELS)
+        assert classes.films[0].truth == {a: 2, c: 0, b: 1}
 
     @pytest.mark.parametrize(
         ("row", "words"),
@@ -86,8 +86,8 @@ class TestImagenet:
     def test_folders(self, tmp_path: Path, names: list[str], truth: dict[str, int]) -> None:
         for name in names:
             pictures(tmp_path / name, "a.jpg")
-        found = read_classes(tmp_path, LABELS)
-        assert {path.parent.name: index for path, index in found.films[0].truth.items()} == truth
+        classes = read_classes(tmp_path, LABELS)
+        assert {path.parent.name: index for path, index in classes.films[0].truth.items()} == truth
 
     @pytest.mark.parametrize(
         ("names", "words"),
@@ -120,20 +120,20 @@ class TestImagenet:
         names = ["Größe", "été"]
         for name in names:
             pictures(tmp_path / unicodedata.normalize("NFD", name), "a.jpg")
-        found = read_classes(tmp_path, names)
+        classes = read_classes(tmp_path, names)
         assert {
-            normalize_name(path.parent.name): i for path, i in found.films[0].truth.items()
+            normalize_name(path.parent.name): i for path, i in classes.films[0].truth.items()
         } == {
             "Größe": 0,
             "été": 1,
         }
 
     def test_a_list_with_numbers_names_folders_by_either(self, tmp_path: Path) -> None:
-        known = ["n01440764 tench, Tinca tinca", "n01443537 goldfish, Carassius auratus"]
+        reference = ["n01440764 tench, Tinca tinca", "n01443537 goldfish, Carassius auratus"]
         for folder, names in (("a", ("n01443537",)), ("b", ("tench", "goldfish"))):
             for name in names:
                 pictures(tmp_path / folder / name, "a.jpg")
-        by_number, by_name = (read_classes(tmp_path / one, known) for one in "ab")
+        by_number, by_name = (read_classes(tmp_path / each, reference) for each in "ab")
         assert list(by_number.films[0].truth.values()) == [1]
         assert {path.parent.name: i for path, i in by_name.films[0].truth.items()} == {
             "tench": 0,
@@ -147,10 +147,10 @@ class TestImagenet:
         (tmp_path / "goldfish").mkdir()
         (tmp_path / "goldfish" / "i.heic").write_bytes(b"x")
         pictures(tmp_path, "of no class.jpg")
-        found = read(tmp_path, "squeezenet1_1")
+        result = read(tmp_path, "squeezenet1_1")
         title = f"{tmp_path.name}, 7 pictures, 1 of 3 classes, 3 left out"
-        assert found.title == title
-        assert names_left_out(found) == {
+        assert result.title == title
+        assert names_left_out(result) == {
             "h.heic",
             "i.heic",
             "of no class.jpg",
@@ -181,20 +181,20 @@ class TestImagenet:
 
     def test_pictures_that_no_line_lists_are_left_out(self, tmp_path: Path) -> None:
         pictures(tmp_path / "images", "a.jpg", "b.jpg", "c.bmp")
-        found = read_classes(listed(tmp_path, "a.jpg,0,n"), LABELS)
-        assert names_left_out(found) == {"b.jpg", "c.bmp"}
+        classes = read_classes(listed(tmp_path, "a.jpg,0,n"), LABELS)
+        assert names_left_out(classes) == {"b.jpg", "c.bmp"}
 
 
 class TestCoco:
     def test_categories_are_met_by_name(self, tmp_path: Path) -> None:
         scene(tmp_path, ["b.jpg", "a.jpg"], [box(1, 100, 18, 0, 0, 5, 5)])
-        found = read_objects(tmp_path, ["person", "Dog", "cat"])
-        assert found.films[0].truth.category == {1: 1, 2: 0}
-        assert found.data.name == "COCO val2017"
-        assert found.detail == ""
-        assert [path.name for path in found.pictures] == ["a.jpg", "b.jpg"]
-        ((_, empty), (_, (dog,))) = list(found.data)
-        assert (empty, found.data.classes[dog.class_], dog.box) == ([], "dog", (0, 0, 5, 5))
+        objects = read_objects(tmp_path, ["person", "Dog", "cat"])
+        assert objects.films[0].truth.category == {1: 1, 2: 0}
+        assert objects.data.name == "COCO val2017"
+        assert objects.detail == ""
+        assert [path.name for path in objects.pictures] == ["a.jpg", "b.jpg"]
+        ((_, empty), (_, (dog,))) = list(objects.data)
+        assert (empty, objects.data.classes[dog.class_], dog.box) == ([], "dog", (0, 0, 5, 5))
 
     def test_a_model_that_knows_only_some_classes_says_so(self, tmp_path: Path) -> None:
         scene(tmp_path, ["a.jpg"], [box(1, 100, 18, 0, 0, 5, 5)])
@@ -213,9 +213,9 @@ class TestCoco:
         scene(tmp_path, ["a.jpg", "b.jpg", "c.jpg"], [box(1, 100, 18, 0, 0, 5, 5)])
         (tmp_path / "val2017" / "b.jpg").unlink()
         pictures(tmp_path / "val2017", "other.webp")
-        found = read(tmp_path, "yolov8_n")
-        assert [path.name for path in found.pictures] == ["a.jpg", "c.jpg"]
-        assert found.title == (
+        result = read(tmp_path, "yolov8_n")
+        assert [path.name for path in result.pictures] == ["a.jpg", "c.jpg"]
+        assert result.title == (
             "COCO val2017, 2 pictures of the 3 in instances_val2017.json, 1 left out"
         )
         for name in ("a.jpg", "c.jpg"):
@@ -234,9 +234,9 @@ class TestCoco:
         assert read_objects(tmp_path, ["dog"]).data.files == [whole]
         pictures(tmp_path / "train2017", "1.jpg")
         shutil.rmtree(tmp_path / "val2017")
-        found = read_objects(tmp_path, ["dog"])
-        assert (found.data.files, found.data.name) == ([train], "COCO train2017")
-        assert found.detail.startswith(" of the 3 in")
+        objects = read_objects(tmp_path, ["dog"])
+        assert (objects.data.files, objects.data.name) == ([train], "COCO train2017")
+        assert objects.detail.startswith(" of the 3 in")
 
     @pytest.mark.parametrize(
         ("of", "words"),
@@ -304,29 +304,29 @@ class TestSequences:
     def test_mot15_has_no_classes_and_mot17_has(self, tmp_path: Path) -> None:
         fifteen = mot(tmp_path / "a", ["1,1,1,1,5,5,1,4.4,5.5,0"])
         seventeen = mot(tmp_path / "b", ["1,1,1,1,5,5,1,7,1.0", "1,2,1,1,5,5,1,1,1.0"])
-        (one,), (two,) = (read_mot(DataRequest(path=path)).films for path in (fifteen, seventeen))
-        assert [truth.counts for truth in one.truth[1]] == [True]
+        (each,), (two,) = (read_mot(DataRequest(path=path)).films for path in (fifteen, seventeen))
+        assert [truth.counts for truth in each.truth[1]] == [True]
         assert [truth.counts for truth in two.truth[1]] == [False, True]
-        assert one.fps == 25
+        assert each.fps == 25
 
     def test_a_folder_of_sequences_is_judged_together(self, tmp_path: Path) -> None:
         for name in ("a", "b"):
             mot(tmp_path / "MOT" / name, ["1,1,1,1,5,5,1,1,1.0"], frames=2)
-        found = read(tmp_path / "MOT", "yolov8_n_bytetrack")
-        assert found.title == "MOT, 4 frames"
-        assert all(film.ordered for film in found.films)
+        result = read(tmp_path / "MOT", "yolov8_n_bytetrack")
+        assert result.title == "MOT, 4 frames"
+        assert all(film.ordered for film in result.films)
 
     def test_a_limit_takes_the_first_frames_and_their_truth(self, tmp_path: Path) -> None:
         lines = [f"{i},1,1,1,5,5,1,1,1.0" for i in (1, 2, 3)]
-        found = read(mot(tmp_path / "a", lines), "yolov8_n_bytetrack", limit=2)
-        assert found.title == "Street, 2 frames"
-        assert sorted(found.films[0].truth) == [1, 2]
+        result = read(mot(tmp_path / "a", lines), "yolov8_n_bytetrack", limit=2)
+        assert result.title == "Street, 2 frames"
+        assert sorted(result.films[0].truth) == [1, 2]
 
     def test_otb_begins_where_the_object_is(self, tmp_path: Path) -> None:
-        found = read(otb(tmp_path / "Crossing", "3,4,5,6", "4 4 5 6", "5\t4\t5\t6"), "nanotrack")
-        (film,) = found.films
+        result = read(otb(tmp_path / "Crossing", "3,4,5,6", "4 4 5 6", "5\t4\t5\t6"), "nanotrack")
+        (film,) = result.films
         assert film.init == pytest.approx((2, 3, 5, 6))
-        assert found.title == "Crossing, 3 frames"
+        assert result.title == "Crossing, 3 frames"
 
     def test_more_boxes_than_frames(self, tmp_path: Path) -> None:
         with pytest.raises(WrongInput, match="2 boxes for 1 frames"):
@@ -350,10 +350,10 @@ class TestFrameNumbers:
             about.write_text(about.read_text().replace("seqLength=0", f"seqLength={length}"))
         else:
             about.unlink()
-        found = read(folder, "yolov8_n_bytetrack")
-        (film,) = found.films
-        boxes = {place: [int(one.box[0]) for one in its] for place, its in film.truth.items()}
-        return [path.name for path in film.pictures], boxes, found.detail
+        result = read(folder, "yolov8_n_bytetrack")
+        (film,) = result.films
+        boxes = {place: [int(each.box[0]) for each in its] for place, its in film.truth.items()}
+        return [path.name for path in film.pictures], boxes, result.detail
 
     @pytest.mark.parametrize(
         ("names", "truth", "places"),
@@ -377,19 +377,19 @@ class TestFrameNumbers:
     def test_names_say_the_frame(
         self, tmp_path: Path, names: list[str], truth: Sequence[int], places: Any
     ) -> None:
-        shown, found, detail = self.clip(tmp_path / "a", names, truth)
-        assert shown == sorted(names, key=lambda one: [int(n) for n in re.findall(r"\d+", one)])
-        assert (found, detail) == (places, "")
+        shown, result, detail = self.clip(tmp_path / "a", names, truth)
+        assert shown == sorted(names, key=lambda each: [int(n) for n in re.findall(r"\d+", each)])
+        assert (result, detail) == (places, "")
 
     def test_a_truth_beyond_the_pictures_is_not_judged_and_said(self, tmp_path: Path) -> None:
-        _, found, detail = self.clip(tmp_path / "a", ["1.jpg", "2.jpg", "4.jpg"], (1, 2, 3, 4, 9))
-        assert found == {1: [1], 2: [2], 3: [4]}
+        _, result, detail = self.clip(tmp_path / "a", ["1.jpg", "2.jpg", "4.jpg"], (1, 2, 3, 4, 9))
+        assert result == {1: [1], 2: [2], 3: [4]}
         assert detail == ", 2 frames of the truth without a picture"
 
     def test_the_second_half_of_a_clip(self, tmp_path: Path) -> None:
         names = [f"{n}.jpg" for n in range(51, 101)]
-        _, found, detail = self.clip(tmp_path / "a", names, range(1, 101), length=100)
-        assert found == {place: [place + 50] for place in range(1, 51)}
+        _, result, detail = self.clip(tmp_path / "a", names, range(1, 101), length=100)
+        assert result == {place: [place + 50] for place in range(1, 51)}
         assert detail == ", 50 frames of the truth without a picture"
 
     def test_pictures_counted_by_time_go_by_their_order(self, tmp_path: Path) -> None:
@@ -432,11 +432,11 @@ class TestFrameNumbers:
         count = max(boxes)
         otb(tmp_path / "x", *(f"{n + 1},1,5,5" for n in range(1, count + 1)), frames=0)
         pictures(tmp_path / "x" / "img", *names)
-        found = read(tmp_path / "x", "nanotrack")
-        (film,) = found.films
+        result = read(tmp_path / "x", "nanotrack")
+        (film,) = result.films
         assert [path.name for path in film.pictures] == names
         assert [box[0] for box in film.truth] == boxes
-        assert found.detail.startswith(", 2 frames of") == (count > len(names))
+        assert result.detail.startswith(", 2 frames of") == (count > len(names))
 
     def test_more_frames_than_boxes(self, tmp_path: Path) -> None:
         """Some sequences of OTB have a truth that begins later: which frame is not said."""
@@ -448,9 +448,9 @@ class TestFrameNumbers:
         for name in ("gt/gt.txt", "seqinfo.ini"):
             text = (folder / name).read_text().replace("\n", "\r\n")
             (folder / name).write_text(text, encoding="utf-8-sig")
-        found = read(folder, "yolov8_n_bytetrack")
-        assert found.data.name == "Street"
-        assert {n: [one.counts for one in its] for n, its in found.films[0].truth.items()} == {
+        result = read(folder, "yolov8_n_bytetrack")
+        assert result.data.name == "Street"
+        assert {n: [each.counts for each in its] for n, its in result.films[0].truth.items()} == {
             1: [False],
             2: [True],
         }
@@ -510,8 +510,8 @@ def test_the_digest_is_of_pictures_and_truth(tmp_path: Path) -> None:
 def test_the_digest_knows_which_folder_is_which_class(tmp_path: Path) -> None:
     pictures(tmp_path / "x" / "tench", "a.jpg")
     pictures(tmp_path / "y" / "goldfish", "a.jpg")
-    one, other = (read(tmp_path / name, "squeezenet1_1").digest for name in ("x", "y"))
-    assert one != other
+    single, other = (read(tmp_path / name, "squeezenet1_1").digest for name in ("x", "y"))
+    assert single != other
 
 
 @given(count=st.integers(1, 200), limit=st.integers(1, 250))
@@ -536,9 +536,9 @@ def test_pictures_that_cannot_be_read_are_named_before_anything_is_computed(tmp_
 def test_classes_that_the_model_does_not_know_are_named(tmp_path: Path) -> None:
     scene(tmp_path, ["a.jpg"], [box(1, 100, 18, 0, 0, 5, 5)])
     pictures(tmp_path / "val2017", "b.bmp")
-    found = read_objects(tmp_path, ["dog"])
-    assert found.unjudged_classes == ["classes the model does not know: cat"]
-    assert found.unjudged_files == [
+    objects = read_objects(tmp_path, ["dog"])
+    assert objects.unjudged_classes == ["classes the model does not know: cat"]
+    assert objects.unjudged_files == [
         "left out: 1 file not in the JSON (1 .bmp, for example val2017/b.bmp)"
     ]
 

@@ -32,8 +32,8 @@ def small(name: str, **head: Any) -> Model:
 def rtmdet(*objects: tuple[int, int, float]) -> list[Any]:
     """Outputs of a head with one class at strides 8, 16, 32: boxes of 8 pixels at places."""
     maps = [np.zeros((5, 64 // stride, 64 // stride), np.float32) for stride in (8, 16, 32)]
-    for one in maps:
-        one[0] = -20
+    for each in maps:
+        each[0] = -20
     for row, column, logit in objects:
         maps[0][:, row, column] = (logit, 4, 4, 4, 4)
     return maps
@@ -70,14 +70,14 @@ def test_the_net_is_fed_what_its_yaml_says(picture: Path) -> None:
     rules = load_model("squeezenet1_1")
     Predictor(net=make_net(rules, compute)).predict_picture(picture)
     (values,) = fed
-    wanted = [
+    expected = [
         (level - mean) * norm
         for level, mean, norm in zip(
             (90, 80, 70), rules.preprocess.mean, rules.preprocess.norm, strict=True
         )
     ]
     assert values.shape == rules.input
-    assert values[:, 0, 0] == pytest.approx(wanted, rel=1e-6)
+    assert values[:, 0, 0] == pytest.approx(expected, rel=1e-6)
 
 
 def test_objects_are_told_in_pixels_of_the_picture(picture: Path) -> None:
@@ -127,8 +127,8 @@ def test_who_is_who_from_frame_to_frame(picture: Path) -> None:
     data = JudgedData(data=source, films=source.films)
     films = predict_dataset(Predictor(net=net), data, "a title")
     assert [len(frames) for frames in films] == [3, 3]
-    ids = [[one.id for one in frame.objects] for frame in films[0]]
+    ids = [[each.id for each in frame.objects] for frame in films[0]]
     assert ids[1] == ids[2]
     assert len(set(ids[2])) == 2
     # Another clip has other people.
-    assert [[one.id for one in frame.objects] for frame in films[1]] == ids
+    assert [[each.id for each in frame.objects] for frame in films[1]] == ids

@@ -43,12 +43,12 @@ LABELS = ["cat", "dog"]
 
 def read_scene(folder: Path, task: TaskSpec, labels: Sequence[str]) -> Scene:
     data = read_coco(DataRequest(path=folder, kind=task.data_kind(None)))
-    known = match_objects_classes(data, task.coco_classes(labels))
-    return make_scene(data, data.pictures, task, known)
+    reference = match_objects_classes(data, task.coco_classes(labels))
+    return make_scene(data, data.pictures, task, reference)
 
 
-def frame(path: Path | str = "a", **told: Any) -> Frame:
-    return Frame(name=str(path), width=20, height=10, **told)
+def frame(path: Path | str = "a", **fields: Any) -> Frame:
+    return Frame(name=str(path), width=20, height=10, **fields)
 
 
 def ranked(*best: int) -> Frame:
@@ -62,24 +62,24 @@ def thing(class_: int, *corners: float, score: float = 0.9, **more: Any) -> Pred
 
 class TestTop:
     @pytest.mark.parametrize(
-        ("answers", "wanted"),
+        ("answers", "expected"),
         [
             ([(1, 2, 3, 4, 5), (2, 1, 3, 4, 5)], {"top-1": 50.0, "top-5": 100.0}),
             ([(9, 8, 7, 6, 5, 1), (1,)], {"top-1": 50.0, "top-5": 50.0}),
             ([(), ()], {"top-1": 0.0, "top-5": 0.0}),
         ],
     )
-    def test_by_hand(self, answers: list[Sequence[int]], wanted: dict[str, float]) -> None:
+    def test_by_hand(self, answers: list[Sequence[int]], expected: dict[str, float]) -> None:
         paths = [Path("a"), Path("b")]
-        told = {path: ranked(*best) for path, best in zip(paths, answers, strict=True)}
-        assert classification_figures(dict.fromkeys(paths, 1), told) == wanted
+        result = {path: ranked(*best) for path, best in zip(paths, answers, strict=True)}
+        assert classification_figures(dict.fromkeys(paths, 1), result) == expected
 
     @given(st.lists(st.tuples(st.integers(0, 9), st.permutations(range(10))), min_size=1))
     def test_the_first_is_never_more_often_right_than_the_five(self, cases: Any) -> None:
         truth = {Path(str(i)): index for i, (index, _) in enumerate(cases)}
-        told = {Path(str(i)): ranked(*best) for i, (_, best) in enumerate(cases)}
-        found = classification_figures(truth, told)
-        assert 0 <= found["top-1"] <= found["top-5"] <= 100
+        result = {Path(str(i)): ranked(*best) for i, (_, best) in enumerate(cases)}
+        detected = classification_figures(truth, result)
+        assert 0 <= detected["top-1"] <= detected["top-5"] <= 100
 
 
 class TestCoco:
@@ -89,51 +89,51 @@ class TestCoco:
         return read_scene(scene(folder, ["a.jpg", "b.jpg"], self.TRUTH), find_task(task), LABELS)
 
     def test_what_is_there_is_worth_all(self, tmp_path: Path) -> None:
-        found = self.read(tmp_path)
-        a, b = found.ids
-        told = {a: [thing(0, 1, 1, 7, 7), thing(1, 8, 2, 17, 9)], b: [thing(0, 2, 2, 7, 7)]}
-        assert coco_figures(found, told) == pytest.approx({"mAP": 100, "mAP50": 100}, abs=1e-9)
+        result = self.read(tmp_path)
+        a, b = result.ids
+        output = {a: [thing(0, 1, 1, 7, 7), thing(1, 8, 2, 17, 9)], b: [thing(0, 2, 2, 7, 7)]}
+        assert coco_figures(result, output) == pytest.approx({"mAP": 100, "mAP50": 100}, abs=1e-9)
 
     def test_nothing_and_the_wrong_class_are_worth_nothing(self, tmp_path: Path) -> None:
-        found = self.read(tmp_path)
-        a, b = found.ids
-        assert coco_figures(found, {a: [], b: []}) == {"mAP": 0, "mAP50": 0}
+        result = self.read(tmp_path)
+        a, b = result.ids
+        assert coco_figures(result, {a: [], b: []}) == {"mAP": 0, "mAP50": 0}
         swapped = {a: [thing(1, 1, 1, 7, 7), thing(0, 8, 2, 17, 9)], b: []}
-        assert coco_figures(found, swapped)["mAP50"] == 0
+        assert coco_figures(result, swapped)["mAP50"] == 0
 
     def test_a_box_that_is_a_little_off_counts_at_a_half_and_not_at_095(
         self, tmp_path: Path
     ) -> None:
-        found = self.read(tmp_path)
-        a, b = found.ids
+        result = self.read(tmp_path)
+        a, b = result.ids
         # IoU of 6 x 6 with 6 x 5 within it is 5/6: seven of ten thresholds.
-        told = {a: [thing(0, 1, 1, 7, 6), thing(1, 8, 2, 17, 9)], b: [thing(0, 2, 2, 7, 7)]}
-        measured = coco_figures(found, told)
+        output = {a: [thing(0, 1, 1, 7, 6), thing(1, 8, 2, 17, 9)], b: [thing(0, 2, 2, 7, 7)]}
+        measured = coco_figures(result, output)
         assert measured["mAP50"] == pytest.approx(100)
         assert 70 < (measured["mAP"] or 0) < 100
 
     def test_pictures_that_were_left_out_do_not_count(self, tmp_path: Path) -> None:
-        found = self.read(tmp_path)
-        (a, _) = found.ids
-        told = {a: [thing(0, 1, 1, 7, 7), thing(1, 8, 2, 17, 9)]}
-        assert coco_figures(found, told)["mAP"] == pytest.approx(100)
+        result = self.read(tmp_path)
+        (a, _) = result.ids
+        output = {a: [thing(0, 1, 1, 7, 7), thing(1, 8, 2, 17, 9)]}
+        assert coco_figures(result, output)["mAP"] == pytest.approx(100)
 
     def test_a_class_the_data_does_not_know_is_left_out(self, tmp_path: Path) -> None:
-        found = self.read(tmp_path)
-        a, b = found.ids
-        told = {a: [thing(7, 0, 0, 20, 10)], b: []}
-        assert coco_figures(found, told)["mAP"] == 0
+        result = self.read(tmp_path)
+        a, b = result.ids
+        output = {a: [thing(7, 0, 0, 20, 10)], b: []}
+        assert coco_figures(result, output)["mAP"] == 0
 
     def test_masks(self, tmp_path: Path) -> None:
         whole = np.zeros((10, 20), bool)
         whole[2:7, 3:9] = True
         outline: dict[str, Any] = {"segmentation": [[3, 2, 9, 2, 9, 7, 3, 7]]}
         truth = [box(1, 100, 17, 3, 2, 6, 5) | outline]
-        found = read_scene(scene(tmp_path, ["a.jpg"], truth), SEGMENT, LABELS)
-        (a,) = found.ids
+        result = read_scene(scene(tmp_path, ["a.jpg"], truth), SEGMENT, LABELS)
+        (a,) = result.ids
 
         def measured(mask: Any) -> float | None:
-            return coco_figures(found, {a: [thing(0, 3, 2, 9, 7, mask=encode_mask(mask))]})["mAP"]
+            return coco_figures(result, {a: [thing(0, 3, 2, 9, 7, mask=encode_mask(mask))]})["mAP"]
 
         assert measured(whole) == pytest.approx(100)
         # The box is right all the same: it is the mask that is judged.
@@ -149,12 +149,12 @@ class TestCoco:
         file = folder / "annotations" / "instances_val2017.json"
         text = file.read_text().replace('{"id": 17, "name": "cat"}', '{"id": 1, "name": "person"}')
         file.write_text(text)
-        found = read_scene(folder, POSE, ["person"])
-        (a,) = found.ids
+        result = read_scene(folder, POSE, ["person"])
+        (a,) = result.ids
 
         def measured(shift: float) -> float | None:
             moved = [(x + shift, y, 0.9) for x, y in points]
-            return coco_figures(found, {a: [thing(0, 2, 1, 9, 7, keypoints=moved)]})["mAP"]
+            return coco_figures(result, {a: [thing(0, 2, 1, 9, 7, keypoints=moved)]})["mAP"]
 
         assert measured(0) == pytest.approx(100)
         assert measured(500) == 0
@@ -163,11 +163,11 @@ class TestCoco:
         """The second picture holds nothing, the third only what is ignored."""
         crowd = box(2, 102, 17, 1, 1, 6, 6) | {"iscrowd": 1}
         rows = [box(1, 100, 17, 1, 1, 6, 6), crowd]
-        found = read_scene(scene(tmp_path, ["a.jpg", "b.jpg", "c.jpg"], rows), DETECT, LABELS)
-        _, b, c = found.ids
+        result = read_scene(scene(tmp_path, ["a.jpg", "b.jpg", "c.jpg"], rows), DETECT, LABELS)
+        _, b, c = result.ids
         for answers in ([], [thing(0, 1, 1, 7, 7)]):
-            told = {b: answers, c: answers}
-            assert coco_figures_with_intervals(found, told) == ({"mAP": None, "mAP50": None}, {})
+            output = {b: answers, c: answers}
+            assert coco_figures_with_intervals(result, output) == ({"mAP": None, "mAP50": None}, {})
 
     @pytest.mark.parametrize("numbers", [(0, 1, 2), (5, 5, 5)])
     @pytest.mark.parametrize("without", [(), ("iscrowd", "area"), ("id",)])
@@ -175,13 +175,13 @@ class TestCoco:
         self, tmp_path: Path, numbers: Sequence[int], without: Sequence[str]
     ) -> None:
         """pycocotools takes number 0 for no match, and of two alike sees one."""
-        rows = [one | {"id": number} for one, number in zip(self.TRUTH, numbers, strict=True)]
-        rows = [{key: v for key, v in one.items() if key not in without} for one in rows]
-        found = read_scene(scene(tmp_path, ["a.jpg", "b.jpg"], rows), DETECT, LABELS)
-        a, b = found.ids
-        told = {a: [thing(0, 1, 1, 7, 7), thing(1, 8, 2, 17, 9)], b: [thing(0, 2, 2, 7, 7)]}
-        assert coco_figures(found, told)["mAP"] == pytest.approx(100)
-        assert coco_figures(found, {a: told[a], b: []})["mAP"] == pytest.approx(
+        rows = [each | {"id": number} for each, number in zip(self.TRUTH, numbers, strict=True)]
+        rows = [{key: v for key, v in row.items() if key not in without} for row in rows]
+        result = read_scene(scene(tmp_path, ["a.jpg", "b.jpg"], rows), DETECT, LABELS)
+        a, b = result.ids
+        output = {a: [thing(0, 1, 1, 7, 7), thing(1, 8, 2, 17, 9)], b: [thing(0, 2, 2, 7, 7)]}
+        assert coco_figures(result, output)["mAP"] == pytest.approx(100)
+        assert coco_figures(result, {a: output[a], b: []})["mAP"] == pytest.approx(
             100 * (51 / 101 + 1) / 2
         )
 
@@ -214,12 +214,12 @@ class TestIntervals:
 
     def test_a_map_of_few_pictures_carries_its_own(self, tmp_path: Path) -> None:
         """Of 40 pictures 30 are right: the mAP is the share, and so is nearly its interval."""
-        found = self.judged(tmp_path, 30, 40)
-        value, (low, high) = found.figures["mAP"], found.intervals["mAP"]
+        result = self.judged(tmp_path, 30, 40)
+        value, (low, high) = result.figures["mAP"], result.intervals["mAP"]
         assert value == pytest.approx(75, abs=1)
         wilson = wilson_interval(30, 40)
         assert (low, high) == pytest.approx(wilson, abs=4)
-        assert self.judged(tmp_path / "again", 30, 40).intervals == found.intervals
+        assert self.judged(tmp_path / "again", 30, 40).intervals == result.intervals
 
     def test_more_pictures_say_more(self, tmp_path: Path) -> None:
         widths = []
@@ -245,8 +245,8 @@ class TestIntervals:
             box(1 + i, 100 + i % 8, 17 + i % 2, *random.uniform(0, 5, 2), *random.uniform(3, 6, 2))
             for i in range(30)
         ]
-        found = read_scene(scene(tmp_path, names, rows), DETECT, LABELS)
-        told = {
+        result = read_scene(scene(tmp_path, names, rows), DETECT, LABELS)
+        output = {
             path: [
                 thing(
                     row["category_id"] - 17,
@@ -254,13 +254,17 @@ class TestIntervals:
                     score=float(random.uniform()),
                 )
                 for row in rows
-                if row["image_id"] - 99 == found.ids[path]
+                if row["image_id"] - 99 == result.ids[path]
                 for x, y, w, h in [row["bbox"]]
             ]
-            for path in found.ids
+            for path in result.ids
         }
-        judged = _run_cocoeval(found, told)
-        categories = [one for one in _category_detections(judged) if one.truths.any()]
+        judged = _run_cocoeval(result, output)
+        categories = [
+            _category_detection
+            for _category_detection in _category_detections(judged)
+            if _category_detection.truths.any()
+        ]
         assert mean_precision(categories, np.ones(8), judged.params.recThrs) == pytest.approx(
             (judged.stats[0], judged.stats[1]), abs=1e-12
         )
@@ -287,13 +291,13 @@ class TestTracks:
     def test_the_same_tracks_are_worth_all_and_cars_are_no_pedestrians(
         self, tmp_path: Path
     ) -> None:
-        found = self.clips(tmp_path / "a", [(1, 2)] * 3)
-        assert found == pytest.approx({"HOTA": 100, "MOTA": 100, "IDF1": 100}, abs=1e-6)
+        result = self.clips(tmp_path / "a", [(1, 2)] * 3)
+        assert result == pytest.approx({"HOTA": 100, "MOTA": 100, "IDF1": 100}, abs=1e-6)
 
     def test_who_changes_places_loses(self, tmp_path: Path) -> None:
-        found = self.clips(tmp_path / "a", [(1, 2), (2, 1), (2, 1)])
-        assert found["MOTA"] == pytest.approx(100 * (1 - 2 / 6))
-        assert found["IDF1"] == pytest.approx(100 * 2 / 3)
+        result = self.clips(tmp_path / "a", [(1, 2), (2, 1), (2, 1)])
+        assert result["MOTA"] == pytest.approx(100 * (1 - 2 / 6))
+        assert result["IDF1"] == pytest.approx(100 * 2 / 3)
 
     def test_where_nobody_is_there_is_no_figure(self, tmp_path: Path) -> None:
         (clip,) = read_mot(DataRequest(path=mot(tmp_path, ["1,1,1,2,6,6,0,7,1"]))).films
@@ -323,9 +327,9 @@ class TestTracks:
         folder = otb(tmp_path, "2,3,5,6", "3,3,5,6", "4,3,5,6")
         (clip,) = read_otb(DataRequest(path=folder)).films
         right = [frame(objects=[thing(0, x, 2, x + 5, 8)]) for x in (1, 2, 3)]
-        found = otb_figures([(clip.truth, right)])
-        assert found["precision"] == 100
-        assert found["AUC"] > 95
+        result = otb_figures([(clip.truth, right)])
+        assert result["precision"] == 100
+        assert result["AUC"] > 95
         lost = [right[0], frame(), frame()]
         assert otb_figures([(clip.truth, lost)])["precision"] == pytest.approx(100 / 3)
 

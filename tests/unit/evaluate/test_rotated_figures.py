@@ -37,7 +37,7 @@ def truth(box: RotatedBox, class_: int = 0, *, difficult: bool = False) -> Annot
     )
 
 
-def found(box: RotatedBox, score: float, class_: int = 0) -> PredictedObject:
+def find(box: RotatedBox, score: float, class_: int = 0) -> PredictedObject:
     return PredictedObject(class_=class_, score=score, box=(0, 0, 1, 1), rotated=box)
 
 
@@ -55,9 +55,9 @@ def narrower(box: RotatedBox, share: float) -> RotatedBox:
 
 
 ANSWERS = [
-    found(FIRST, 0.9),
-    found(narrower(FIRST, 0.6), 0.8),
-    found(narrower(SECOND, 0.72), 0.7),
+    find(FIRST, 0.9),
+    find(narrower(FIRST, 0.6), 0.8),
+    find(narrower(SECOND, 0.72), 0.7),
 ]
 
 
@@ -83,21 +83,21 @@ def test_a_detection_belongs_to_what_it_overlaps_most_even_where_that_is_taken()
     """As DOTA's devkit has it: the second is not tried with the object beside."""
     beside = (28.0, 20.0, 10.0, 10.0, 0.0)
     upright = (20.0, 20.0, 10.0, 10.0, 0.0)
-    between = found((21.0, 20.0, 20.0, 10.0, 0.0), 0.8)
-    picture = judge_picture([truth(upright), truth(beside)], [found(upright, 0.9), between])
+    between = find((21.0, 20.0, 20.0, 10.0, 0.0), 0.8)
+    picture = judge_picture([truth(upright), truth(beside)], [find(upright, 0.9), between])
     assert picture.right[0].tolist() == [1, 0]
 
 
 def test_an_angle_counts() -> None:
     long = (40.0, 40.0, 40.0, 4.0, 0.0)
     turned = (40.0, 40.0, 40.0, 4.0, pi / 4)
-    assert figures([truth(long)], [found(long, 0.9)])["mAP"] == pytest.approx(100)
-    assert figures([truth(long)], [found(turned, 0.9)])["mAP50"] == 0
+    assert figures([truth(long)], [find(long, 0.9)])["mAP"] == pytest.approx(100)
+    assert figures([truth(long)], [find(turned, 0.9)])["mAP50"] == 0
 
 
 def test_the_mean_is_over_classes_that_are_there() -> None:
     objects = [truth(FIRST), truth(SECOND, class_=1)]
-    answers = [found(FIRST, 0.9), found(FIRST, 0.8, class_=1)]
+    answers = [find(FIRST, 0.9), find(FIRST, 0.8, class_=1)]
     assert figures(objects, answers)["mAP50"] == pytest.approx(50)
     assert figures(objects[:1], answers)["mAP50"] == pytest.approx(100)
     assert figures([], answers) == {"mAP": None, "mAP50": None}
@@ -119,7 +119,7 @@ def test_the_same_figure_in_both_formats(tmp_path: Path, model: Model) -> None:
         truths[f"{number:03d}"] = [truth(box, at % 2) for at, box in enumerate(boxes)]
         shaken = [(*(np.array(box) + random.normal(0, 2, 5) * (1, 1, 1, 1, 0.1)),) for box in boxes]
         answers.append(
-            [found(box, float(random.uniform(0.1, 1)), at % 2) for at, box in enumerate(shaken)]
+            [find(box, float(random.uniform(0.1, 1)), at % 2) for at, box in enumerate(shaken)]
         )
     computed = []
     for write in (write_dota, write_yolo):

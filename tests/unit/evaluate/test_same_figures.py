@@ -99,9 +99,10 @@ def _answer(
     )
 
 
-def judged(data: JudgedData, told: dict[str, list[PredictedObject]]) -> Metrics:
+def judged(data: JudgedData, predicted: dict[str, list[PredictedObject]]) -> Metrics:
     frames = [
-        Frame(name=path.name, width=1, height=1, objects=told[path.name]) for path in data.pictures
+        Frame(name=path.name, width=1, height=1, objects=predicted[path.name])
+        for path in data.pictures
     ]
     return compute_metrics(data, [frames])
 
@@ -109,49 +110,49 @@ def judged(data: JudgedData, told: dict[str, list[PredictedObject]]) -> Metrics:
 def figures(
     path: Path,
     model: str,
-    told: dict[str, list[PredictedObject]],
+    predicted: dict[str, list[PredictedObject]],
     labels: Sequence[str] | None = None,
 ) -> dict[str, float]:
     rules = load_model(model)
     data = read_dataset(path, rules, labels or ([] if rules.task == "pose" else LABELS))
-    found = judged(data, told).figures
-    return {name: value for name, value in found.items() if value is not None}
+    result = judged(data, predicted).figures
+    return {name: value for name, value in result.items() if value is not None}
 
 
 @pytest.mark.parametrize("form", EXPORTS)
 def test_boxes(tmp_path: Path, form: str) -> None:
     source = drawn(tmp_path / "drawn")
-    told = answers(source)
-    truth = figures(to_coco(source, tmp_path / "first"), "yolov8_n", told)
+    result = answers(source)
+    truth = figures(to_coco(source, tmp_path / "first"), "yolov8_n", result)
     assert 20 < truth["mAP"] < truth["mAP50"] < 95
     path = EXPORTS[form](source, tmp_path / "other")
     assert open_data(DataRequest(path=path, kind="box")).format == form
-    assert figures(path, "yolov8_n", told) == pytest.approx(truth, abs=1e-9)
+    assert figures(path, "yolov8_n", result) == pytest.approx(truth, abs=1e-9)
 
 
 def test_boxes_of_real_pictures(assets: Path, tmp_path: Path) -> None:
     """Of COCO's 79 pictures, without crowds, which only COCO has; VOC's boxes in whole pixels."""
     source = read_coco(DataRequest(path=assets / "data" / "coco_mini_val"))
     exact, whole = (_changed(source, change) for change in (_box_alone, _in_whole_pixels))
-    told = answers(exact, noise=6)
-    found = {
+    result = answers(exact, noise=6)
+    detected = {
         (which, form): mean_precision(
-            EXPORTS[form](data, tmp_path / which / form), source.classes, told
+            EXPORTS[form](data, tmp_path / which / form), source.classes, result
         )
         for which, data in (("exact", exact), ("whole", whole))
         for form in EXPORTS
     }
-    assert 10 < found["whole", "coco"] < 90
-    assert len({round(found["whole", form], 9) for form in EXPORTS}) == 1
-    assert found["exact", "yolo"] == pytest.approx(found["exact", "coco"], abs=1e-9)
-    assert found["exact", "voc"] == pytest.approx(found["exact", "coco"], abs=0.5)
+    assert 10 < detected["whole", "coco"] < 90
+    assert len({round(detected["whole", form], 9) for form in EXPORTS}) == 1
+    assert detected["exact", "yolo"] == pytest.approx(detected["exact", "coco"], abs=1e-9)
+    assert detected["exact", "voc"] == pytest.approx(detected["exact", "coco"], abs=0.5)
 
 
 def mean_precision(
-    path: Path, labels: Sequence[str], told: dict[str, list[PredictedObject]]
+    path: Path, labels: Sequence[str], predicted: dict[str, list[PredictedObject]]
 ) -> float:
     data = read_dataset(path, load_model("yolov8_n"), labels)
-    answered = {picture: told[picture.name] for picture in data.pictures}
+    answered = {picture: predicted[picture.name] for picture in data.pictures}
     return coco_figures(data.films[0].truth, answered)["mAP"] or 0
 
 
@@ -175,23 +176,23 @@ def _in_whole_pixels(each: Annotation) -> Annotation:
 
 def test_outlines(tmp_path: Path) -> None:
     source = drawn(tmp_path / "drawn", "outline")
-    told = answers(source)
-    truth = figures(to_coco(source, tmp_path / "coco"), "yolov8_n_seg", told)
+    result = answers(source)
+    truth = figures(to_coco(source, tmp_path / "coco"), "yolov8_n_seg", result)
     assert truth["mAP50"] > 10
-    found = figures(to_yolo(source, tmp_path / "yolo"), "yolov8_n_seg", told)
-    assert found == pytest.approx(truth, abs=1e-9)
+    detected = figures(to_yolo(source, tmp_path / "yolo"), "yolov8_n_seg", result)
+    assert detected == pytest.approx(truth, abs=1e-9)
 
 
 def test_keypoints(tmp_path: Path) -> None:
     """YOLO has no area; COCO's is made the one that stands in for it."""
     source = drawn(tmp_path / "drawn", "keypoints", classes=["person"])
-    told = answers(source)
-    truth = figures(to_coco(source, tmp_path / "coco", pose=True), "yolov8_n_pose", told)
+    result = answers(source)
+    truth = figures(to_coco(source, tmp_path / "coco", pose=True), "yolov8_n_pose", result)
     assert 10 < truth["mAP"] < 95
-    found = figures(
-        to_yolo(source, tmp_path / "yolo", more="kpt_shape: [17, 3]\n"), "yolov8_n_pose", told
+    detected = figures(
+        to_yolo(source, tmp_path / "yolo", more="kpt_shape: [17, 3]\n"), "yolov8_n_pose", result
     )
-    assert found == pytest.approx(truth, abs=1e-9)
+    assert detected == pytest.approx(truth, abs=1e-9)
 
 
 def test_keypoints_of_another_number(tmp_path: Path) -> None:
@@ -209,17 +210,17 @@ def test_keypoints_of_another_number(tmp_path: Path) -> None:
         figures(path, "yolov8_n_pose", {}, ["box"])
     data = open_data(DataRequest(path=path, kind="keypoints"))
     scene = make_scene(data, data.pictures, find_task("pose"), {0: 0})
-    told = answers(less, noise=0)
-    exact = {path: told[path.name] for path in data.pictures}
+    result = answers(less, noise=0)
+    exact = {path: result[path.name] for path in data.pictures}
     assert coco_figures(scene, exact)["mAP50"] == pytest.approx(
-        100 * sum(map(len, told.values())) / sum(map(len, four)), abs=2
+        100 * sum(map(len, result.values())) / sum(map(len, four)), abs=2
     )
 
 
 def test_parts_of_coco(tmp_path: Path) -> None:
     """A part by its name is judged as by itself."""
     source = drawn(tmp_path / "drawn")
-    told = answers(source)
+    result = answers(source)
     (film,) = source.films
     halves = {"a": film.pictures[:6], "b": film.pictures[6:]}
     for name, half in halves.items():
@@ -228,14 +229,14 @@ def test_parts_of_coco(tmp_path: Path) -> None:
         to_coco(part, tmp_path / name)
     for name in halves:
         data = read_dataset(tmp_path / "parts", load_model("yolov8_n"), LABELS, split=name)
-        alone = figures(tmp_path / name, "yolov8_n", told)
-        assert judged(data, told).figures == pytest.approx(alone, abs=1e-9)
+        alone = figures(tmp_path / name, "yolov8_n", result)
+        assert judged(data, result).figures == pytest.approx(alone, abs=1e-9)
 
 
 def test_difficult_objects_are_neither_hits_nor_misses(tmp_path: Path) -> None:
     """Whether they are found or not, the figure is that of the others."""
     source = drawn(tmp_path / "drawn")
-    told = answers(source)
+    result = answers(source)
     (film,) = source.films
     marked = {
         path: [
@@ -267,8 +268,8 @@ def test_difficult_objects_are_neither_hits_nor_misses(tmp_path: Path) -> None:
     }
     assert figures(path, "yolov8_n", missed)["mAP"] == pytest.approx(100)
     assert (
-        figures(to_voc(easy, tmp_path / "easy"), "yolov8_n", told)["mAP"]
-        != figures(to_voc(source, tmp_path / "all"), "yolov8_n", told)["mAP"]
+        figures(to_voc(easy, tmp_path / "easy"), "yolov8_n", result)["mAP"]
+        != figures(to_voc(source, tmp_path / "all"), "yolov8_n", result)["mAP"]
     )
 
 
@@ -279,7 +280,7 @@ def test_classes_of_pictures(tmp_path: Path) -> None:
     to_class_folders(source, tmp_path / "folders", LABELS, split=".")
     to_class_folders(source, tmp_path / "splits", LABELS, split="val")
     to_class_folders(source, tmp_path / "splits", LABELS, split="train")
-    found = []
+    result = []
     for name in ("list", "folders", "splits"):
         data = read_dataset(tmp_path / name, load_model("squeezenet1_1"), LABELS)
         frames = [
@@ -291,9 +292,9 @@ def test_classes_of_pictures(tmp_path: Path) -> None:
             )
             for path in data.pictures
         ]
-        found.append(compute_metrics(data, [frames]))
-    assert found[0].figures["top-1"] == pytest.approx(100 * 4 / 9)
-    assert found[0] == found[1] == found[2]
+        result.append(compute_metrics(data, [frames]))
+    assert result[0].figures["top-1"] == pytest.approx(100 * 4 / 9)
+    assert result[0] == result[1] == result[2]
 
 
 def test_what_rounding_to_whole_pixels_does(tmp_path: Path) -> None:
@@ -311,9 +312,9 @@ def test_what_rounding_to_whole_pixels_does(tmp_path: Path) -> None:
         for path in film.pictures
     }
     shifted = msgspec.structs.replace(source, films=[Film(pictures=film.pictures, truth=moved)])
-    told = answers(shifted)
-    exact = figures(to_coco(shifted, tmp_path / "coco"), "yolov8_n", told)
-    whole = figures(to_voc(shifted, tmp_path / "voc"), "yolov8_n", told)
+    result = answers(shifted)
+    exact = figures(to_coco(shifted, tmp_path / "coco"), "yolov8_n", result)
+    whole = figures(to_voc(shifted, tmp_path / "voc"), "yolov8_n", result)
     assert whole["mAP50"] == pytest.approx(exact["mAP50"], abs=0.5)
     assert whole["mAP"] == pytest.approx(exact["mAP"], abs=5)
     assert read_coco(DataRequest(path=tmp_path / "coco")).kind == "box"

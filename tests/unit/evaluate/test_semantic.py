@@ -27,9 +27,9 @@ def answer(classes: np.ndarray) -> Frame:
     return Frame(name="a", width=width, height=height, objects=regions)
 
 
-def figures(truth: list[list[int]], given: list[list[int]], classes: int = 3):
+def figures(truth: list[list[int]], predicted: list[list[int]], classes: int = 3):
     maps = {PICTURE: np.array(truth)}
-    frames = {PICTURE: answer(np.array(given))}
+    frames = {PICTURE: answer(np.array(predicted))}
     return segmentation_figures(maps, {PICTURE: FILE}, frames, classes)
 
 
@@ -39,9 +39,9 @@ def test_all_right():
 
 def test_by_hand():
     """Class 0: 1 of 2 pixels of the union; class 1: 1 of 3; class 2 of neither: left out."""
-    found = figures([[0, 0], [1, 1]], [[0, 1], [1, -1]])
-    assert found["mIoU"] == pytest.approx(100 * (1 / 2 + 1 / 3) / 2)
-    assert found["pixel accuracy"] == pytest.approx(50)
+    result = figures([[0, 0], [1, 1]], [[0, 1], [1, -1]])
+    assert result["mIoU"] == pytest.approx(100 * (1 / 2 + 1 / 3) / 2)
+    assert result["pixel accuracy"] == pytest.approx(50)
 
 
 def test_a_class_that_is_only_given_counts_as_wrong():

@@ -69,16 +69,16 @@ def evaluation(**changes: Any) -> Evaluation:
     return msgspec.structs.replace(base, **changes)
 
 
-def accuracy(*known: Evaluation, precision: str = "fp16") -> str | None:
-    return best_accuracy(known, "m1", precision)
+def accuracy(*stored: Evaluation, precision: str = "fp16") -> str | None:
+    return best_accuracy(stored, "m1", precision)
 
 
 def test_what_is_stored_comes_back_whole(tmp_path: Path) -> None:
-    made = evaluation(thresholds={"score": 0.001})
-    file = save_evaluation(made)
-    assert stored_evaluations() == [made]
+    result = evaluation(thresholds={"score": 0.001})
+    file = save_evaluation(result)
+    assert stored_evaluations() == [result]
     assert json.loads(file.read_text())["schema"] == EVALUATION_SCHEMA
-    assert [one.name for one in file.parent.iterdir()] == [file.name]
+    assert [each.name for each in file.parent.iterdir()] == [file.name]
 
 
 def test_a_later_one_takes_the_place_of_an_earlier_one() -> None:
@@ -86,9 +86,9 @@ def test_a_later_one_takes_the_place_of_an_earlier_one() -> None:
     save_evaluation(evaluation(figures={"top-1": 70.0}, when="2026-11-27"))
     save_evaluation(evaluation(precision="fp32"))
     assert len(stored_evaluations()) == 2
-    found = find_evaluation("m1", "board", "fp16", "d1")
-    assert found
-    assert found.figures == {"top-1": 70.0}
+    result = find_evaluation("m1", "board", "fp16", "d1")
+    assert result
+    assert result.figures == {"top-1": 70.0}
     assert find_evaluation("m1", "board", "fp16", "d2") is None
 
 
@@ -110,9 +110,9 @@ def test_the_column_names_data_and_size() -> None:
 
 @pytest.mark.parametrize("name", ["top-1", "mAP", "HOTA", "AUC"])
 def test_the_pages_charts_find_the_figure_in_the_text(name: str) -> None:
-    found = DECIMAL_NUMBER.search(evaluation(figures={name: 37.1}).accuracy)
-    assert found
-    assert float(found[0]) == 37.1
+    result = DECIMAL_NUMBER.search(evaluation(figures={name: 37.1}).accuracy)
+    assert result
+    assert float(result[0]) == 37.1
 
 
 def test_only_the_same_conversion_and_precision_count() -> None:
@@ -132,8 +132,8 @@ def test_more_data_counts_for_more_then_a_board_then_the_newer() -> None:
 
 def stored_row(key: str = "m1") -> Row:
     save_result(results.result("20261120T120000-a-aaaaaa", 20.0, model_key=key))
-    (found,) = stored_rows()
-    return found
+    (rows,) = stored_rows()
+    return rows
 
 
 def shown_accuracy(of: Row) -> str:
@@ -159,11 +159,11 @@ def test_another_conversion_stays_unknown() -> None:
 def test_the_table_tells_how_far_off_each_is() -> None:
     original = evaluation(by="original", computed="torch", precision="fp32")
     off = evaluation(figures={"top-1": 71.0, "top-5": 90.4})
-    told = [
+    result = [
         dict(zip(EVALUATION_COLUMNS, r, strict=True)) for r in evaluation_rows([original, off], {})
     ]
-    assert [one["Points off"] for one in told] == ["", "", "-0.40", "+0.20"]
-    assert [one["Published"] for one in told] == ["N/A"] * 4
+    assert [each["Points off"] for each in result] == ["", "", "-0.40", "+0.20"]
+    assert [each["Published"] for each in result] == ["N/A"] * 4
     (first, *_) = evaluation_rows([off], {"top-1": 69.76})
     assert first[-3:] == ["", "69.76", ""]
     assert evaluation_rows([evaluation(imitated=True)], {})[0][2] == "fp16 (imitated)"
@@ -179,9 +179,9 @@ def test_each_row_names_its_board_and_carries_its_interval() -> None:
         ],
         {"top-1": 69.76},
     )
-    told = json.loads(render_table(EVALUATION_COLUMNS, rows, "json"))
-    assert [one["Board"] for one in told[::2]] == ["this desktop", "pi5-a", "pi5-b"]
-    assert told[0] | {"Data": ""} == {
+    content = json.loads(render_table(EVALUATION_COLUMNS, rows, "json"))
+    assert [each["Board"] for each in content[::2]] == ["this desktop", "pi5-a", "pi5-b"]
+    assert content[0] | {"Data": ""} == {
         "Model": "resnet18",
         "Computed by": "torch",
         "Data type": "fp32",
@@ -194,14 +194,14 @@ def test_each_row_names_its_board_and_carries_its_interval() -> None:
         "Published": 69.76,
         "Notes": "",
     }
-    assert told[2]["Points off"] == 0
+    assert content[2]["Points off"] == 0
     assert "67.30 to 75.20" in render_table(EVALUATION_COLUMNS, rows, "plain")
 
 
 def test_boards_of_one_kind_are_kept_each() -> None:
     for host in ("pi5-a", "pi5-b", "pi5-a"):
         save_evaluation(evaluation(host=host))
-    assert sorted(one.host for one in stored_evaluations()) == ["pi5-a", "pi5-b"]
+    assert sorted(each.host for each in stored_evaluations()) == ["pi5-a", "pi5-b"]
 
 
 def test_the_column_carries_the_interval_of_few_pictures() -> None:
@@ -220,7 +220,7 @@ def test_where_nothing_could_be_judged_it_says_so() -> None:
     assert accuracy(none) is None
     original = evaluation(by="original", figures={"mAP": 37.1, "mAP50": None})
     rows = evaluation_rows([original, none], {})
-    shown = [[one[EVALUATION_COLUMNS.index(c)] for c in ("Percent", "Points off")] for one in rows]
+    shown = [[row[EVALUATION_COLUMNS.index(c)] for c in ("Percent", "Points off")] for row in rows]
     assert shown == [["37.10", ""], ["N/A", ""], ["N/A", "N/A"], ["N/A", "N/A"]]
     assert json.loads(render_table(EVALUATION_COLUMNS, rows, "json"))[2]["Percent"] is None
 
@@ -234,17 +234,17 @@ def test_a_mean_of_nothing_that_was_kept_as_minus_100_is_none() -> None:
 
 
 def test_what_was_only_assumed_is_told_with_the_figure() -> None:
-    told = evaluation(assumed=["order", "mean"], notes=["fed otherwise"])
-    (first, *_) = evaluation_rows([told], {})
+    result = evaluation(assumed=["order", "mean"], notes=["fed otherwise"])
+    (first, *_) = evaluation_rows([result], {})
     assert first[-1] == "assumed, not said by its file: order, mean; fed otherwise"
-    assert told.accuracy.endswith("; preparation assumed)")
+    assert result.accuracy.endswith("; preparation assumed)")
     assert "assumed" not in evaluation().accuracy
 
 
 def test_no_difference_has_no_sign_of_a_loss() -> None:
     original = evaluation(by="original", figures={"mAP": 43.2058})
-    (_, told) = evaluation_rows([original, evaluation(figures={"mAP": 43.2021})], {})
-    assert told[EVALUATION_COLUMNS.index("Points off")] == "+0.00"
+    (_, result) = evaluation_rows([original, evaluation(figures={"mAP": 43.2021})], {})
+    assert result[EVALUATION_COLUMNS.index("Points off")] == "+0.00"
 
 
 def conversion(kind: str) -> Conversion:
@@ -295,8 +295,8 @@ def seen(frames: list[str], wrong: list[str]) -> Prediction:
 
 
 def test_answers_are_in_the_order_of_the_pictures() -> None:
-    found = order_frames([Path("b"), Path("a")], seen(["a", "b"], []))
-    assert [frame.name for frame in found] == ["b", "a"]
+    result = order_frames([Path("b"), Path("a")], seen(["a", "b"], []))
+    assert [frame.name for frame in result] == ["b", "a"]
 
 
 def test_a_picture_that_nnrun_cannot_read_would_make_the_figure_another() -> None:
@@ -310,8 +310,8 @@ def watched(monkeypatch: pytest.MonkeyPatch) -> Watch:
     """What a board tells of 1201 pictures of which it may be unable to read one."""
 
     def watch(unread: str, shown: list[int]) -> BoardFrames:
-        def look(*asked: Any) -> Prediction:
-            batch = [str(path) for path in asked[-1]]
+        def look(*arguments: Any) -> Prediction:
+            batch = [str(path) for path in arguments[-1]]
             shown.append(len(batch))
             read = [name for name in reversed(batch) if name != unread]
             return seen(read, [unread] * (unread in batch))
@@ -328,10 +328,10 @@ def watched(monkeypatch: pytest.MonkeyPatch) -> Watch:
 
 def test_a_film_is_seen_batch_by_batch_and_told_as_one(watched: Watch) -> None:
     shown: list[int] = []
-    told = watched("", shown)
+    result = watched("", shown)
     assert shown == [500, 500, 201]
-    assert [frame.name for frame in told.frames] == [f"{i}.jpg" for i in range(1201)]
-    assert told.labels == {"label 1", "label 2", "label 3"}
+    assert [frame.name for frame in result.frames] == [f"{i}.jpg" for i in range(1201)]
+    assert result.labels == {"label 1", "label 2", "label 3"}
 
 
 def test_nothing_is_looked_at_after_a_picture_that_cannot_be_read(watched: Watch) -> None:

@@ -24,23 +24,23 @@ def there(*places: float, **more: bool) -> list[TrueObject]:
     return [TrueObject(id=7 + index, box=box(place), **more) for index, place in enumerate(places)]
 
 
-def told(places: dict[int, float]) -> list[TrackedObject]:
-    return [TrackedObject(id=one, box=box(at), score=1, label=0) for one, at in places.items()]
+def describe(places: dict[int, float]) -> list[TrackedObject]:
+    return [TrackedObject(id=each, box=box(at), score=1, label=0) for each, at in places.items()]
 
 
 TWO = {frame: there(0, 1) for frame in FRAMES}
 
 
 def test_all_found():
-    figures = mot_metrics(TWO, {frame: told({1: 0, 2: 1}) for frame in FRAMES})
+    figures = mot_metrics(TWO, {frame: describe({1: 0, 2: 1}) for frame in FRAMES})
     assert (figures.mota, figures.idf1, figures.hota) == pytest.approx((100, 100, 100))
     assert (figures.switches, figures.false, figures.missed) == (0, 0, 0)
     assert (figures.boxes, figures.frames) == (20, 10)
 
 
 def test_an_exchange_of_ids_halfway():
-    found = {frame: told({1: 0, 2: 1} if frame <= 5 else {1: 1, 2: 0}) for frame in FRAMES}
-    figures = mot_metrics(TWO, found)
+    result = {frame: describe({1: 0, 2: 1} if frame <= 5 else {1: 1, 2: 0}) for frame in FRAMES}
+    figures = mot_metrics(TWO, result)
     assert figures.switches == 2
     assert figures.mota == pytest.approx(100 * (1 - 2 / 20))
     assert figures.idf1 == pytest.approx(50)
@@ -49,7 +49,7 @@ def test_an_exchange_of_ids_halfway():
 
 
 def test_one_missed_and_one_made_up():
-    figures = mot_metrics(TWO, {frame: told({1: 0, 2: 5}) for frame in FRAMES})
+    figures = mot_metrics(TWO, {frame: describe({1: 0, 2: 5}) for frame in FRAMES})
     assert (figures.missed, figures.false, figures.switches) == (10, 10, 0)
     assert figures.mota == pytest.approx(0)
     assert figures.recall == figures.precision == pytest.approx(50)
@@ -58,7 +58,7 @@ def test_one_missed_and_one_made_up():
 def test_nothing_found_and_nothing_there():
     assert mot_metrics(TWO, {}).mota == 0
     assert mot_metrics(TWO, {}).missed == 20
-    assert mot_metrics({}, {1: told({1: 0})}).false == 1
+    assert mot_metrics({}, {1: describe({1: 0})}).false == 1
     assert mot_metrics({}, {}).frames == 0
 
 
@@ -72,17 +72,17 @@ def test_an_overlap_of_less_than_half_is_none():
 
 def test_a_distractor_is_neither_right_nor_wrong():
     truth = {1: [*there(0), TrueObject(id=30, box=box(3), counts=False, distractor=True)]}
-    assert mot_metrics(truth, {1: told({1: 0, 2: 3})}).mota == pytest.approx(100)
-    assert mot_metrics(truth, {1: told({1: 0})}).mota == pytest.approx(100)
+    assert mot_metrics(truth, {1: describe({1: 0, 2: 3})}).mota == pytest.approx(100)
+    assert mot_metrics(truth, {1: describe({1: 0})}).mota == pytest.approx(100)
 
 
 def test_what_does_not_count_is_wrong_when_it_is_no_distractor():
     truth = {1: [*there(0), TrueObject(id=30, box=box(3), counts=False)]}
-    assert mot_metrics(truth, {1: told({1: 0, 2: 3})}).false == 1
+    assert mot_metrics(truth, {1: describe({1: 0, 2: 3})}).false == 1
 
 
 def test_sequences_together():
-    good = (TWO, {frame: told({1: 0, 2: 1}) for frame in FRAMES})
+    good = (TWO, {frame: describe({1: 0, 2: 1}) for frame in FRAMES})
     figures = mot_metrics_together([good, (TWO, {})])
     assert figures.mota == pytest.approx(50)
     assert figures.idf1 == pytest.approx(100 * 20 / (20 + 10))
@@ -96,19 +96,19 @@ TRACKS = st.dictionaries(
 
 @given(st.lists(TRACKS, min_size=10, max_size=10))
 def test_names_of_tracks_do_not_matter(frames):
-    found = dict(zip(FRAMES, map(told, frames), strict=True))
+    result = dict(zip(FRAMES, map(describe, frames), strict=True))
     renamed = {
         frame: [
-            TrackedObject(id=1000 - 7 * one.id, box=one.box, score=one.score, label=0)
-            for one in tracks
+            TrackedObject(id=1000 - 7 * track.id, box=track.box, score=track.score, label=0)
+            for track in tracks
         ]
-        for frame, tracks in found.items()
+        for frame, tracks in result.items()
     }
-    one, other = mot_metrics(TWO, found), mot_metrics(TWO, renamed)
-    assert (one.mota, one.idf1) == pytest.approx((other.mota, other.idf1))
-    assert one.mota <= 100
-    assert 0 <= one.idf1 <= 100
-    assert 0 <= one.hota <= 100
+    single, other = mot_metrics(TWO, result), mot_metrics(TWO, renamed)
+    assert (single.mota, single.idf1) == pytest.approx((other.mota, other.idf1))
+    assert single.mota <= 100
+    assert 0 <= single.idf1 <= 100
+    assert 0 <= single.hota <= 100
 
 
 def test_a_perfect_pursuit():

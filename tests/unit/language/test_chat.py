@@ -21,10 +21,10 @@ def test_segments_say_what_the_template_says(name):
         messages.insert(0, {"role": "system", "content": " Be brief. "})
     call = {"messages": messages, "add_generation_prompt": True}
     quiet = {**call, "enable_thinking": False}
-    known = [Message(**message) for message in messages]
+    reference = [Message(**message) for message in messages]
     assert render_template(ALL[name], SPECIAL, [call, quiet]) == [
-        segments.render(known),
-        segments.render(known, thinks=False),
+        segments.render(reference),
+        segments.render(reference, thinks=False),
     ]
 
 

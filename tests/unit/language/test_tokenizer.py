@@ -22,18 +22,18 @@ from tests.support.tokenizers import CLIP, LLAMA3, json_of
 
 
 def changed(family: str = "qwen", **parts: Any) -> dict[str, Any]:
-    known: dict[str, Any] = json.loads(json_of(family))
-    return known | parts
+    reference: dict[str, Any] = json.loads(json_of(family))
+    return reference | parts
 
 
 def model(**parts: Any) -> dict[str, Any]:
     return {**changed()["model"], **parts}
 
 
-def refuse(known: dict[str, Any], *parts: str) -> None:
+def refuse(content: dict[str, Any], *parts: str) -> None:
     """One line and a remedy."""
     with pytest.raises(ConversionFailed) as caught:
-        compile_tokenizer(json.dumps(known).encode(), "x/tokenizer.json")
+        compile_tokenizer(json.dumps(content).encode(), "x/tokenizer.json")
     assert str(caught.value).count("\n") == 1, caught.value
     for part in ("x/tokenizer.json", *parts):
         assert part in str(caught.value), caught.value

@@ -42,8 +42,8 @@ def sentence_piece(**changes: Any) -> dict[str, Any]:
 
 def byte_level(family: str, pre: str, **changes: Any) -> dict[str, Any]:
     """What a GGUF file of this tokenizer would say."""
-    known = json.loads(json_of(family))
-    vocab, added = known["model"]["vocab"], known["added_tokens"]
+    reference = json.loads(json_of(family))
+    vocab, added = reference["model"]["vocab"], reference["added_tokens"]
     tokens = [*vocab, *(token["content"] for token in added if token["content"] not in vocab)]
     special = {token["content"]: 3 if token["special"] else 4 for token in added}
     values = {
@@ -51,7 +51,7 @@ def byte_level(family: str, pre: str, **changes: Any) -> dict[str, Any]:
         "pre": pre,
         "tokens": tokens,
         "token_type": [special.get(token, 1) for token in tokens],
-        "merges": [" ".join(pair) for pair in known["model"]["merges"]],
+        "merges": [" ".join(pair) for pair in reference["model"]["merges"]],
         "bos_token_id": tokens.index("<s>"),
         "eos_token_id": tokens.index("</s>"),
     }
@@ -82,11 +82,11 @@ def test_a_vocabulary_with_scores():
 def test_a_pre_tokenizer_by_its_name(family, pre):
     metadata = byte_level(family, pre)
     tokenizer = Tokenizer.from_buffer(tokenizer_json(metadata, "x.gguf"))
-    known = json.loads(json_of(family))
-    known["post_processor"] = None
-    for token in known["added_tokens"]:
+    reference = json.loads(json_of(family))
+    reference["post_processor"] = None
+    for token in reference["added_tokens"]:
         token |= {"normalized": False, "lstrip": False, "rstrip": False, "single_word": False}
-    original = Tokenizer.from_str(json.dumps(known))
+    original = Tokenizer.from_str(json.dumps(reference))
     for text in ("I'm 12345 years old,  isn't it?\n\n\n e\u0301", "<|eot_id|>the end x"):
         ids = tokenizer.encode(text, add_special_tokens=False).ids
         assert ids == original.encode(text, add_special_tokens=False).ids

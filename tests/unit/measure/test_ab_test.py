@@ -202,7 +202,7 @@ def test_an_alarm_that_cannot_be_measured_again_is_undecided_not_well() -> None:
     ("special", "said"),
     [
         (
-            {"head": synthetic_results.header(asked="fp16", data_type="fp32")},
+            {"head": synthetic_results.header(requested="fp16", data_type="fp32")},
             "data type fp16 and fp32",
         ),
         ({"facts": msgspec.structs.replace(synthetic_results.FACTS, kernel="6.99")}, "kernel"),
@@ -323,7 +323,7 @@ def measured(slow: float = 1.0) -> Callable[[BoardConnection, Job, str], Result]
             host=line.name,
             model=job.model.name,
             build=key,
-            head=synthetic_results.header(threads=job.threads, asked=job.precision),
+            head=synthetic_results.header(threads=job.threads, requested=job.precision),
         )
 
     return do

@@ -92,8 +92,8 @@ def test_what_the_caches_hold_is_not_read_again(tmp_path: Path) -> None:
 
 
 def test_costs_add_up() -> None:
-    one = Cost(instructions=1, cycles=2, bytes=3)
-    assert add_costs([one, one]) == Cost(instructions=2, cycles=4, bytes=6)
+    cost = Cost(instructions=1, cycles=2, bytes=3)
+    assert add_costs([cost, cost]) == Cost(instructions=2, cycles=4, bytes=6)
     assert add_costs([]) == Cost()
 
 

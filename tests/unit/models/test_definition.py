@@ -55,7 +55,7 @@ def test_unknown_model_names_the_nearest():
 
 
 @pytest.mark.parametrize(
-    ("right", "wrong", "told"),
+    ("right", "wrong", "message"),
     [
         ("network:", "netwrok:", "did you mean 'network'"),
         ("task: classify", "task: detect", "task"),
@@ -75,12 +75,12 @@ def test_unknown_model_names_the_nearest():
         ("    licence: BSD-3-Clause\n", "", "licence"),
     ],
 )
-def test_a_wrong_value_names_file_and_key(tmp_path, right, wrong, told):
+def test_a_wrong_value_names_file_and_key(tmp_path, right, wrong, message):
     assert right in GOOD
     with pytest.raises(WrongInput) as caught:
         load_text(tmp_path, GOOD.replace(right, wrong, 1))
     assert str(tmp_path / "m.yaml") in caught.value.what
-    assert told in caught.value.what
+    assert message in caught.value.what
 
 
 def test_weights_have_one_digest_at_most(tmp_path):

@@ -73,15 +73,15 @@ def test_weights_say_whose_they_are(name):
 def test_a_digest_that_a_name_tells_is_the_one_given(name):
     """torchvision, mmpose and others put the first digits into the file's name."""
     for file in load_model(name).weights:
-        for told in re.findall(r"-([0-9a-f]{8,10})[._]", file.url):
-            assert file.published_digest.startswith(told[:8])
+        for result in re.findall(r"-([0-9a-f]{8,10})[._]", file.url):
+            assert file.published_digest.startswith(result[:8])
 
 
 @pytest.mark.parametrize("host", ["Megvii", "ultralytics", "pytorch", "openmmlab", "ByteTrack"])
 def test_the_official_publisher_comes_first(host):
-    asked = [load_model(name) for name in model_names()]
-    told = [read.weights[0].url + read.weights[0].source for read in asked]
-    assert any(host in one for one in told)
+    request = [load_model(name) for name in model_names()]
+    result = [read.weights[0].url + read.weights[0].source for read in request]
+    assert any(host in each for each in result)
 
 
 def test_what_stays_at_one_address_is_pinned_there(name):
@@ -105,7 +105,7 @@ def test_the_91_places_of_fcos_are_cocos_own_numbers():
     used = [place for place in places if place not in {"__background__", "N/A"}]
     assert len(places) == 91
     assert used == read_labels(load_model("yolov8_n"))
-    numbers = {places.index(one): one for one in used}
+    numbers = {places.index(each): each for each in used}
     assert {1: "person", 13: "stop sign", 44: "bottle", 90: "toothbrush"}.items() <= numbers.items()
 
 
@@ -113,8 +113,8 @@ def test_keypoints_are_cocos():
     points = label_list_path("coco_keypoints").read_text().splitlines()
     assert len(points) == 17
     assert points[0] == "nose"
-    sides = [one for one in points if one.startswith("left_")]
-    assert [one.replace("left", "right") for one in sides] == points[2::2]
+    sides = [point for point in points if point.startswith("left_")]
+    assert [side.replace("left", "right") for side in sides] == points[2::2]
 
 
 def test_heads_are_the_networks(shipped):
@@ -164,7 +164,7 @@ def test_preprocessing_is_the_authors(shipped):
     """ImageNet's mean and deviation, a division by 255, or nothing: in the network's own order."""
     how = load_model(shipped).preprocess
     swapped = how.order == "bgr"
-    mean, norm = (one[::-1] if swapped else one for one in (how.mean, how.norm))
+    mean, norm = (each[::-1] if swapped else each for each in (how.mean, how.norm))
     if re.match(r"yolov8|yolo11|yolo26", shipped):
         assert list(mean) == [0, 0, 0]
         assert norm == pytest.approx([1 / 255] * 3, rel=1e-14)
@@ -173,7 +173,7 @@ def test_preprocessing_is_the_authors(shipped):
         assert swapped
     else:
         assert mean == pytest.approx(MEAN, rel=1e-14)
-        assert norm == pytest.approx([1 / one for one in STD], rel=1e-14)
+        assert norm == pytest.approx([1 / each for each in STD], rel=1e-14)
         assert swapped == (shipped in {"nanodet", "rtmdet_nano_person"})
 
 

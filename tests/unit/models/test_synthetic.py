@@ -30,17 +30,17 @@ def test_numbers_agree_with_the_plain_loop():
 
 
 def test_values_follow_the_agreed_formula():
-    wanted = [float(np.float32(z >> 40) * 2.0**-24 * 2 - 1) for z in splitmix64(1, 24)]
-    made = random_tensor((2, 3, 4))
-    assert made.dtype == np.float32
-    assert made.shape == (2, 3, 4)
-    assert made.ravel().tolist() == wanted
+    expected = [float(np.float32(z >> 40) * 2.0**-24 * 2 - 1) for z in splitmix64(1, 24)]
+    result = random_tensor((2, 3, 4))
+    assert result.dtype == np.float32
+    assert result.shape == (2, 3, 4)
+    assert result.ravel().tolist() == expected
 
 
 def test_values_fill_the_range():
-    made = random_tensor((3, 64, 64))
-    assert -1 <= made.min() < -0.999 < 0.999 < made.max() < 1
-    assert abs(made.mean()) < 0.02
+    result = random_tensor((3, 64, 64))
+    assert -1 <= result.min() < -0.999 < 0.999 < result.max() < 1
+    assert abs(result.mean()) < 0.02
 
 
 def test_element_zero_is_what_a_board_prints():

@@ -27,8 +27,8 @@ def kept(folder: Path, values: np.ndarray = VALUES, **rules: object) -> OutputVa
     values.tofile(folder / "outputs" / "0.0.f32")
     output = msgspec.structs.replace(DEPTH, shape=list(values.shape))
     frame = Frame(name="a.jpg", width=9, height=9, outputs=[output])
-    told = msgspec.convert({"names": {"out0": "depth/1"}, **rules}, OutputRules)
-    (only,) = keep_arrays(frame, "a", folder, told).outputs
+    conversion = msgspec.convert({"names": {"out0": "depth/1"}, **rules}, OutputRules)
+    (only,) = keep_arrays(frame, "a", folder, conversion).outputs
     return only
 
 

@@ -187,7 +187,7 @@ def test_what_is_said_of_the_place() -> None:
     assert Decoder(place="here", program="ffmpeg").title.startswith("decoded here by ffmpeg")
 
 
-def made(film: Path, *options: str) -> Path:
+def make(film: Path, *options: str) -> Path:
     """A film of 10 frames of 64 x 48."""
     source = "testsrc=size=64x48:rate=10:duration=1"
     argv = ["ffmpeg", "-v", "error", "-f", "lavfi", "-i", source, *options, str(film)]
@@ -209,7 +209,7 @@ def decoded(source: Source, location: str, **options: int) -> tuple[int, bytes, 
 @needs_ffmpeg
 @pytest.mark.parametrize("suffix", ["mp4", "mkv", "avi", "mov", "webm"])
 def test_a_real_film_gives_each_of_its_frames_once(suffix: str, tmp_path: Path) -> None:
-    film = made(tmp_path / f"a: b.{suffix}")
+    film = make(tmp_path / f"a: b.{suffix}")
     source = Source(kind="film", location=str(film))
     code, frames, said = decoded(source, str(film))
     assert (code, said) == (0, "")
@@ -230,7 +230,7 @@ PLAYLISTS = {
 def test_a_playlist_that_is_called_a_film_reads_nothing(
     kind: str, name: str, tmp_path: Path
 ) -> None:
-    secret = made(tmp_path / "secret.mp4")
+    secret = make(tmp_path / "secret.mp4")
     film = tmp_path / name
     film.write_text(PLAYLISTS[kind].format(secret=secret))
     code, frames, _ = decoded(Source(kind="film", location=str(film)), str(film))

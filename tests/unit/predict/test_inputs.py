@@ -29,9 +29,9 @@ from tests.support import file_server
 
 
 def picture(form: str = "JPEG", size: tuple[int, int] = (8, 6)) -> bytes:
-    made = io.BytesIO()
-    Image.new("RGB", size, (200, 30, 30)).save(made, form)
-    return made.getvalue()
+    result = io.BytesIO()
+    Image.new("RGB", size, (200, 30, 30)).save(result, form)
+    return result.getvalue()
 
 
 def put(folder: Path, *names: str) -> list[Path]:
@@ -42,8 +42,8 @@ def put(folder: Path, *names: str) -> list[Path]:
 
 
 def shown(*texts: str | Path, frames: int | None = None) -> Inputs:
-    with open_inputs([str(text) for text in texts], frames) as found:
-        return found
+    with open_inputs([str(text) for text in texts], frames) as inputs:
+        return inputs
 
 
 def test_files_folders_and_globs_in_the_order_they_were_named(tmp_path: Path) -> None:
@@ -91,14 +91,14 @@ def test_more_pictures_than_a_command_line_has_room_for(
 
 
 def test_what_travels_is_numbered_and_known_again(tmp_path: Path) -> None:
-    one, two = put(tmp_path / "x", "dog; rm -rf ~.jpg", "$(cat).txt")
-    found = Inputs(pictures=[one, two, one])
-    sent = make_release(found)
+    single, two = put(tmp_path / "x", "dog; rm -rf ~.jpg", "$(cat).txt")
+    inputs = Inputs(pictures=[single, two, single])
+    sent = make_release(inputs)
     assert [file.name for file in sent.files] == ["0000.jpg", "0001.jpg", "0002.jpg"]
-    assert input_names(found) == {
-        "0000.jpg": str(one),
+    assert input_names(inputs) == {
+        "0000.jpg": str(single),
         "0001.jpg": str(two),
-        "0002.jpg": str(one),
+        "0002.jpg": str(single),
     }
 
 
@@ -120,14 +120,14 @@ def test_the_camera_and_films_stand_alone(tmp_path: Path) -> None:
 
 def test_a_film_of_jpegs_travels_as_it_is(tmp_path: Path) -> None:
     (clip,) = put(tmp_path / "x", "clip.MJPEG")
-    with open_inputs([str(clip)], 3) as found:
-        feed = plan_feed(found)
+    with open_inputs([str(clip)], 3) as inputs:
+        feed = plan_feed(inputs)
     assert feed.release
     assert [(file.name, file.path) for file in feed.release.files] == [(FILM_NAME, clip)]
     assert feed.arguments == ["--stdin", "mjpeg", "--stop-after", "3"]
     assert feed.stdin_from[:2] == ["sh", "-c"]
     assert feed.stdin_from[-1] == f"../../releases/{feed.release.id}/{FILM_NAME}"
-    assert found.title == "clip.MJPEG"
+    assert inputs.title == "clip.MJPEG"
 
 
 FFMPEG = """#!/bin/sh
@@ -148,26 +148,26 @@ def fake_ffmpeg(folder: Path, text: str, monkeypatch: pytest.MonkeyPatch) -> Pat
 def test_a_video_is_unpacked_by_ffmpeg(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     tools = fake_ffmpeg(tmp_path / "tools", FFMPEG, monkeypatch)
     (video,) = put(tmp_path / "x", "-i concat:a.mp4")
-    with open_inputs([str(video)], 9) as found:
-        assert found.unpack
+    with open_inputs([str(video)], 9) as inputs:
+        assert inputs.unpack
         assert not (tools / "asked").exists()
-        mjpeg = found.unpack()
+        mjpeg = inputs.unpack()
         assert mjpeg.read_bytes() == picture()
-        assert found.unpack() == mjpeg
+        assert inputs.unpack() == mjpeg
     assert not mjpeg.parent.exists()
-    asked = (tools / "asked").read_text().splitlines()
-    assert f"file:{video}" in asked
-    assert asked[asked.index("-frames:v") + 1] == "9"
+    request = (tools / "asked").read_text().splitlines()
+    assert f"file:{video}" in request
+    assert request[request.index("-frames:v") + 1] == "9"
 
 
 def test_a_video_that_ffmpeg_cannot_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     fake_ffmpeg(tmp_path / "tools", "#!/bin/sh\necho 'moov atom' >&2; exit 1\n", monkeypatch)
     (video,) = put(tmp_path / "x", "clip.avi")
     with (
-        open_inputs([str(video)]) as found,
+        open_inputs([str(video)]) as inputs,
         pytest.raises(WrongInput, match="ffmpeg cannot read") as error,
     ):
-        plan_feed(found, Decoder(place="here", program="ffmpeg"))
+        plan_feed(inputs, Decoder(place="here", program="ffmpeg"))
     assert "moov atom" in error.value.evidence
 
 
@@ -182,8 +182,8 @@ def test_an_address_that_leads_to_a_stream_is_one(kind: str) -> None:
         server.acts += [stream, stream]
         with pytest.raises(StreamFound):
             fetch_picture(server.url("?action=stream"))
-        found = shown(server.url("?action=stream"))
-        assert found.source == Source(kind="stream", location=server.url("?action=stream"))
+        result = shown(server.url("?action=stream"))
+        assert result.source == Source(kind="stream", location=server.url("?action=stream"))
 
 
 @pytest.fixture(autouse=True)
@@ -194,9 +194,9 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(("form", "ending"), [("JPEG", ".jpg"), ("PNG", ".png")])
 def test_a_picture_from_the_web_is_named_after_what_it_is(form: str, ending: str) -> None:
     with file_server.serving(picture(form)) as server:
-        (found,) = shown(server.url("My%20dog;%00.webp?a=/../b")).pictures
-    assert found.name == f"My-dog{ending}"
-    assert found.read_bytes() == server.body
+        (pictures,) = shown(server.url("My%20dog;%00.webp?a=/../b")).pictures
+    assert pictures.name == f"My-dog{ending}"
+    assert pictures.read_bytes() == server.body
 
 
 @given(st.text(max_size=80))

@@ -43,10 +43,10 @@ HEADER = {"type": "header", "precision": {"label": "fp32"}}
 MS = {"decode": 2.0, "pre": 1.0, "infer": 80.0, "post": 0.5, "draw": 3.0}
 
 
-def objects(at: str | int, *found: dict[str, Any], ms: dict[str, float] | None = None) -> Any:
+def objects(at: str | int, *predicted: dict[str, Any], ms: dict[str, float] | None = None) -> Any:
     name = {"image": f"../../releases/abc/{at}"} if isinstance(at, str) else {"frame": at}
-    told = {"width": 640, "height": 480, "objects": list(found), "ms": ms or MS}
-    return {"type": "objects", **name, **told}
+    detected = {"width": 640, "height": 480, "objects": list(predicted), "ms": ms or MS}
+    return {"type": "objects", **name, **detected}
 
 
 def thing(label: str | None, score: float, **more: Any) -> dict[str, Any]:
@@ -58,28 +58,28 @@ def wrong(name: str) -> dict[str, Any]:
     return {"type": "error", "image": path, "error": f"{path}: neither JPEG nor PNG"}
 
 
-def ran(task: str, *told: Any, emulated: bool = False, sent: Any = SENT) -> Record:
+def ran(task: str, *lines: Any, emulated: bool = False, sent: Any = SENT) -> Record:
     """A run whose log holds these lines."""
     record = synthetic_results.record("a", what={"task": task, "inputs": sent})
     folder = run_folder(record.id)
     folder.mkdir(parents=True, exist_ok=True)
-    bad = sum(line["type"] == "error" for line in told)
-    every = [HEADER, *told, {"type": "summary", "images": len(told), "failed": bad}]
+    bad = sum(line["type"] == "error" for line in lines)
+    every = [HEADER, *lines, {"type": "summary", "images": len(lines), "failed": bad}]
     (folder / LOG_FILE).write_text("".join(json.dumps(line) + "\n" for line in every))
     return msgspec.structs.replace(record, emulated=emulated)
 
 
-def saw(task: str, *told: Any, **about: Any) -> Prediction:
-    return read_prediction(ran(task, *told, **about))
+def saw(task: str, *lines: Any, **about: Any) -> Prediction:
+    return read_prediction(ran(task, *lines, **about))
 
 
 def test_objects_are_named_as_the_user_named_the_picture() -> None:
-    found = saw("detect", objects("0001.jpg", thing("cat", 0.91)), objects("0000.jpg"))
-    assert [frame.name for frame in found.frames] == ["/here/cat.jpg", "/here/dog.jpg"]
+    detected = saw("detect", objects("0001.jpg", thing("cat", 0.91)), objects("0000.jpg"))
+    assert [frame.name for frame in detected.frames] == ["/here/cat.jpg", "/here/dog.jpg"]
     assert prediction_columns("detect") == ("Board", "Picture", "Object", "Class", "Score", "Box")
-    assert prediction_rows([found]) == [
-        [found.host, "cat.jpg", "1", "cat", "0.910", "1,3,30,40"],
-        [found.host, "dog.jpg", "0", "nothing", "", ""],
+    assert prediction_rows([detected]) == [
+        [detected.host, "cat.jpg", "1", "cat", "0.910", "1,3,30,40"],
+        [detected.host, "dog.jpg", "0", "nothing", "", ""],
     ]
 
 
@@ -89,8 +89,8 @@ def test_classes_are_ranked() -> None:
         {"index": 8, "label": None, "score": 0.2},
     ]
     line = {"type": "classification", "image": "x/0000.jpg", "width": 4, "height": 4, "top": top}
-    found = saw("classify", line | {"softmax": "on", "ms": {"infer": 3.0}})
-    assert [row[1:] for row in prediction_rows([found])] == [
+    result = saw("classify", line | {"softmax": "on", "ms": {"infer": 3.0}})
+    assert [row[1:] for row in prediction_rows([result])] == [
         ["dog.jpg", "1", "cock", "0.7000"],
         ["dog.jpg", "2", "8", "0.2000"],
     ]
@@ -99,15 +99,15 @@ def test_classes_are_ranked() -> None:
 def test_a_picture_that_cannot_be_read_is_told_once_and_ends_badly(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    found = saw("detect", objects("0000.jpg", thing("dog", 0.8)), wrong("0001.jpg"))
-    print_predictions([found], "plain")
+    detected = saw("detect", objects("0000.jpg", thing("dog", 0.8)), wrong("0001.jpg"))
+    print_predictions([detected], "plain")
     out, err = capsys.readouterr()
     assert "dog.jpg" in out
     assert "cat.jpg" not in out
-    assert f"✗ {found.host}: /here/cat.jpg: neither JPEG nor PNG\n" in err
+    assert f"✗ {detected.host}: /here/cat.jpg: neither JPEG nor PNG\n" in err
     assert "1 not read" in err
     with pytest.raises(JobsFailed, match="1 of the pictures"):
-        require_readable([found, found])
+        require_readable([detected, detected])
 
 
 def test_nothing_is_wrong_where_all_was_read() -> None:
@@ -118,18 +118,18 @@ def test_masks_and_keypoints_have_a_column() -> None:
     mask = np.zeros((10, 12), bool)
     mask[2:5, 3:9] = True
     packed = msgspec.to_builtins(encode_mask(mask))
-    found = saw("segment", objects("0000.jpg", thing("dog", 0.8, mask=packed)))
-    assert prediction_rows([found])[0][-1] == "18"
+    detected = saw("segment", objects("0000.jpg", thing("dog", 0.8, mask=packed)))
+    assert prediction_rows([detected])[0][-1] == "18"
     points = [[1.0, 2.0, 0.9], [3.0, 4.0, 0.29], [5.0, 6.0, 0.3]]
-    found = saw("pose", objects("0000.jpg", thing("person", 0.8, keypoints=points)))
-    assert prediction_rows([found])[0][-1] == "2 of 3"
+    detected = saw("pose", objects("0000.jpg", thing("person", 0.8, keypoints=points)))
+    assert prediction_rows([detected])[0][-1] == "2 of 3"
     for task in ("segment", "pose", "detect", "classify", "track"):
         for row in prediction_rows([saw(task, objects("0000.jpg", thing("dog", 0.8, id=4)))]):
             assert len(row) == len(prediction_columns(task))
 
 
 def test_tracks_are_told_from_their_first_to_their_last_frame() -> None:
-    found = saw(
+    detected = saw(
         "track",
         objects(0, thing("person", 0.6, id=1)),
         objects(1, thing("person", 0.9, id=1), thing("person", 0.5, id=2)),
@@ -137,22 +137,22 @@ def test_tracks_are_told_from_their_first_to_their_last_frame() -> None:
         objects(3, thing("person", 0.8, id=1)),
         sent={},
     )
-    assert [row[1:] for row in prediction_rows([found])] == [
+    assert [row[1:] for row in prediction_rows([detected])] == [
         ["1", "person", "3", "0", "3", "0.767"],
         ["2", "person", "2", "1", "2", "0.600"],
     ]
-    assert "4 frames, 2 tracks" in summarise_prediction(found)
+    assert "4 frames, 2 tracks" in summarise_prediction(detected)
 
 
 def test_one_object_has_neither_a_name_nor_a_class() -> None:
-    found = saw("track", objects(0, thing(None, 1.0)), objects(1, thing(None, 0.5)), sent={})
-    assert [row[1:] for row in prediction_rows([found])] == [["0", "", "2", "0", "1", "0.750"]]
+    detected = saw("track", objects(0, thing(None, 1.0)), objects(1, thing(None, 0.5)), sent={})
+    assert [row[1:] for row in prediction_rows([detected])] == [["0", "", "2", "0", "1", "0.750"]]
 
 
 def test_the_sentence_counts_classes_and_tells_each_stage() -> None:
-    found = saw("detect", *[objects("0000.jpg", thing("dog", 0.5), thing("cat", 0.4))] * 2)
-    assert summarise_prediction(found) == (
-        f"{found.host}: 2 pictures, 4 objects (dog 2, cat 2), "
+    detected = saw("detect", *[objects("0000.jpg", thing("dog", 0.5), thing("cat", 0.4))] * 2)
+    assert summarise_prediction(detected) == (
+        f"{detected.host}: 2 pictures, 4 objects (dog 2, cat 2), "
         "decode 2.00 + pre 1.00 + infer 80.00 + post 0.500 + draw 3.00 ms"
     )
 
@@ -177,17 +177,17 @@ def test_a_line_that_nnrun_does_not_write(broken: dict[str, Any]) -> None:
 
 
 def test_json_has_a_value_for_each_column(capsys: pytest.CaptureFixture[str]) -> None:
-    found = saw("detect", objects("0000.jpg", thing(None, 0.8)))
-    print_predictions([found], "json")
-    (told,) = json.loads(capsys.readouterr().out)
-    assert told["Class"] == "3"
-    assert told["Picture"] == "dog.jpg"
+    detected = saw("detect", objects("0000.jpg", thing(None, 0.8)))
+    print_predictions([detected], "json")
+    (output,) = json.loads(capsys.readouterr().out)
+    assert output["Class"] == "3"
+    assert output["Picture"] == "dog.jpg"
 
 
 def test_json_holds_numbers_as_numbers(capsys: pytest.CaptureFixture[str]) -> None:
     print_predictions([saw("detect", objects("0000.jpg", thing("dog", 0.8125)))], "json")
-    (told,) = json.loads(capsys.readouterr().out)
-    assert told == {
+    (output,) = json.loads(capsys.readouterr().out)
+    assert output == {
         "Board": "pi5",
         "Picture": "dog.jpg",
         "Object": 1,
@@ -196,13 +196,13 @@ def test_json_holds_numbers_as_numbers(capsys: pytest.CaptureFixture[str]) -> No
         "Box": [1.4, 2.6, 30.0, 40.0],
     }
     print_predictions([saw("detect", objects("0000.jpg"))], "json")
-    (told,) = json.loads(capsys.readouterr().out)
-    assert (told["Object"], told["Score"], told["Box"]) == (0, None, None)
+    (output,) = json.loads(capsys.readouterr().out)
+    assert (output["Object"], output["Score"], output["Box"]) == (0, None, None)
     top = [{"index": 7, "label": "cock", "score": 0.7}]
     line = {"type": "classification", "image": "x/0000.jpg", "width": 4, "height": 4, "top": top}
     print_predictions([saw("classify", line)], "json")
-    (told,) = json.loads(capsys.readouterr().out)
-    assert (told["Rank"], told["Score"]) == (1, 0.7)
+    (output,) = json.loads(capsys.readouterr().out)
+    assert (output["Rank"], output["Score"]) == (1, 0.7)
 
 
 def test_frames_of_a_film_bear_its_name() -> None:
@@ -220,8 +220,8 @@ TWICE = {"0000.jpg": "/a/dog.jpg", "0001.jpg": "/b/dog.jpg", "0002.png": "/a/cat
 
 
 def test_pictures_of_one_name_are_told_apart() -> None:
-    found = saw("detect", *(objects(name) for name in TWICE), sent=TWICE)
-    assert [row[1] for row in prediction_rows([found])] == ["a/dog.jpg", "b/dog.jpg", "cat.webp"]
+    detected = saw("detect", *(objects(name) for name in TWICE), sent=TWICE)
+    assert [row[1] for row in prediction_rows([detected])] == ["a/dog.jpg", "b/dog.jpg", "cat.webp"]
 
 
 def test_drawings_and_lines_have_the_names_of_the_pictures() -> None:
@@ -231,8 +231,8 @@ def test_drawings_and_lines_have_the_names_of_the_pictures() -> None:
         outputs.mkdir(exist_ok=True)
         for number in range(3):
             (outputs / f"{number:04d}.jpg").write_text(f"{number}, {again}")
-        found = read_prediction(record)
-        assert {path.name: path.read_text() for path in found.drawn} == {
+        prediction = read_prediction(record)
+        assert {path.name: path.read_text() for path in prediction.drawn} == {
             "a_dog.jpg": f"0, {again}",
             "b_dog.jpg": f"1, {again}",
             "cat.jpg": f"2, {again}",
@@ -274,14 +274,14 @@ def test_names_of_drawings_are_different_on_any_file_system(parts: Any) -> None:
 
 
 def test_where_the_drawn_pictures_are_is_said(capsys: pytest.CaptureFixture[str]) -> None:
-    found = saw("detect", objects("0000.jpg"))
-    (found.folder / OUTPUTS_FOLDER).mkdir()
-    (found.folder / OUTPUTS_FOLDER / "0000.jpg").touch()
-    print_predictions([found], "csv")
-    assert f"drawn: {found.folder / OUTPUTS_FOLDER}\n" in capsys.readouterr().err
-    (found.folder / DRAWN_FILM).touch()
-    print_predictions([found], "csv")
-    assert f"drawn: {found.folder / DRAWN_FILM}\n" in capsys.readouterr().err
+    detected = saw("detect", objects("0000.jpg"))
+    (detected.folder / OUTPUTS_FOLDER).mkdir()
+    (detected.folder / OUTPUTS_FOLDER / "0000.jpg").touch()
+    print_predictions([detected], "csv")
+    assert f"drawn: {detected.folder / OUTPUTS_FOLDER}\n" in capsys.readouterr().err
+    (detected.folder / DRAWN_FILM).touch()
+    print_predictions([detected], "csv")
+    assert f"drawn: {detected.folder / DRAWN_FILM}\n" in capsys.readouterr().err
 
 
 def test_which_runs_looked_at_something() -> None:
@@ -305,12 +305,12 @@ def test_any_counts_have_lengths(counts: str) -> None:
     assert len(run_lengths(counts)) <= len(counts)
 
 
-def drawn(found: Prediction, count: int) -> list[Path]:
-    folder = found.folder / OUTPUTS_FOLDER
+def drawn(prediction: Prediction, count: int) -> list[Path]:
+    folder = prediction.folder / OUTPUTS_FOLDER
     folder.mkdir(exist_ok=True)
     for i in range(count):
         (folder / f"{i:04d}.jpg").touch()
-    return found.drawn
+    return prediction.drawn
 
 
 def viewer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
@@ -327,13 +327,13 @@ def test_what_was_drawn_is_opened_where_there_is_a_desktop(
 ) -> None:
     monkeypatch.setenv("DISPLAY", ":0")
     tools = viewer(tmp_path, monkeypatch)
-    found = saw("detect", objects("0000.jpg"))
-    pictures = drawn(found, 2)
-    for child in open_viewer(found.shown):
+    detected = saw("detect", objects("0000.jpg"))
+    pictures = drawn(detected, 2)
+    for child in open_viewer(detected.shown):
         child.wait(30)
-    assert sorted((tools / "opened").read_text().split()) == [str(one) for one in pictures]
-    drawn(found, VIEWED_PICTURES + 1)
-    for child in open_viewer(found.shown):
+    assert sorted((tools / "opened").read_text().split()) == [str(picture) for picture in pictures]
+    drawn(detected, VIEWED_PICTURES + 1)
+    for child in open_viewer(detected.shown):
         child.wait(30)
     assert (tools / "opened").read_text().split()[2:] == [str(pictures[0].parent)]
 
@@ -344,10 +344,10 @@ def test_without_a_desktop_it_is_said_where_it_is(
     viewer(tmp_path, monkeypatch)
     for name in ("DISPLAY", "WAYLAND_DISPLAY"):
         monkeypatch.delenv(name, raising=False)
-    found = saw("detect", objects("0000.jpg"))
-    (one,) = drawn(found, 1)
-    assert open_viewer(found.shown) == []
-    assert f"no desktop to show it on: {one}" in capsys.readouterr().err
+    detected = saw("detect", objects("0000.jpg"))
+    (single,) = drawn(detected, 1)
+    assert open_viewer(detected.shown) == []
+    assert f"no desktop to show it on: {single}" in capsys.readouterr().err
     assert not (tmp_path / "tools" / "opened").exists()
 
 

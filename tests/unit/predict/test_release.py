@@ -37,31 +37,31 @@ def conversion(name: str, *nets: str) -> Conversion:
 
 
 def names(ready: Prepared, model_name: str) -> list[str]:
-    one = job("h", "rpi5", model_name)
+    single = job("h", "rpi5", model_name)
     if model_name == "pose":
         pose = msgspec.structs.replace(model("simplepose"), name="pose", detector="net")
-        one = msgspec.structs.replace(one, model=pose)
-    return sorted(file.name for file in ready.release_of(one).files)
+        single = msgspec.structs.replace(single, model=pose)
+    return sorted(file.name for file in ready.release_of(single).files)
 
 
 @pytest.fixture
 def ready() -> Prepared:
-    made = {
+    result = {
         "net": conversion("net", "model"),
         "tracker": conversion("tracker", "model", "head"),
         "pose": conversion("pose", "model"),
     }
-    return Prepared(builds={"rpi5": build()}, conversions=made, with_detectors=True)
+    return Prepared(builds={"rpi5": build()}, conversions=result, with_detectors=True)
 
 
 def test_one_net(ready: Prepared) -> None:
-    wanted = ["labels.txt", "model.ncnn.bin", "model.ncnn.param", "nnrun"]
-    assert names(ready, "net") == wanted
+    expected = ["labels.txt", "model.ncnn.bin", "model.ncnn.param", "nnrun"]
+    assert names(ready, "net") == expected
 
 
 def test_two_nets(ready: Prepared) -> None:
-    wanted = ["head.ncnn.bin", "head.ncnn.param", "labels.txt"]
-    assert names(ready, "tracker") == [*wanted, "model.ncnn.bin", "model.ncnn.param", "nnrun"]
+    expected = ["head.ncnn.bin", "head.ncnn.param", "labels.txt"]
+    assert names(ready, "tracker") == [*expected, "model.ncnn.bin", "model.ncnn.param", "nnrun"]
 
 
 def test_a_detector_comes_under_other_names(ready: Prepared) -> None:

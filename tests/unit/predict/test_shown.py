@@ -18,9 +18,9 @@ def test_what_nnrun_cannot_read_is_sent_as_png(tmp_path: Path) -> None:
     for name in ("a.png", "a.bmp"):
         Image.fromarray(pixels).save(tmp_path / name)
     assert write_shown(tmp_path / "a.png", tmp_path) == tmp_path / "a.png"
-    made = write_shown(tmp_path / "a.bmp", tmp_path)
-    assert made.read_bytes().startswith(b"\x89PNG")
-    assert np.array_equal(np.asarray(Image.open(made)), pixels)
+    shown = write_shown(tmp_path / "a.bmp", tmp_path)
+    assert shown.read_bytes().startswith(b"\x89PNG")
+    assert np.array_equal(np.asarray(Image.open(shown)), pixels)
 
 
 def test_the_flags_say_where_it_is_and_how_it_is_resized(tmp_path: Path) -> None:

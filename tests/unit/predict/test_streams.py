@@ -110,7 +110,7 @@ def test_a_film_reaches_the_command_whatever_it_is_called(tmp_path: Path, name: 
         timeout=60,
     )
     assert (done.returncode, done.stdout) == (0, b"JPEG" * 1000)
-    assert [one.name for one in tmp_path.iterdir()] == [name]
+    assert [each.name for each in tmp_path.iterdir()] == [name]
 
 
 CAMERA = Inputs(source=Source(kind="camera"), frames=3)
@@ -129,10 +129,10 @@ def test_a_run_gets_the_boards_camera_and_outlives_us(board: LocalBoard) -> None
     folder = board.yard / "runs" / local_runs.RUN
     assert (folder / "log.jsonl").read_text().strip() == str(3 * len("JPEG"))
     assert (folder / "stderr.txt").read_text() == "done\n"
-    asked = (folder / "asked").read_text().split()
-    assert asked[asked.index("--width") + 1] == "1280"
-    assert asked[asked.index("--codec") + 1] == "mjpeg"
-    assert asked[-2:] == ["--output", "-"]
+    request = (folder / "asked").read_text().split()
+    assert request[request.index("--width") + 1] == "1280"
+    assert request[request.index("--codec") + 1] == "mjpeg"
+    assert request[-2:] == ["--output", "-"]
 
 
 def test_cancelling_a_run_ends_its_decoder_too(board: LocalBoard) -> None:

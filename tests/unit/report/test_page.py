@@ -295,10 +295,10 @@ def test_the_timeline_is_in_seconds_degrees_and_megahertz() -> None:
 
 
 @pytest.mark.parametrize(
-    "told", [[], [Sample(uptime_s=1.0, load=2.0)], [Sample(uptime_s=1.0, throttled="nonsense")]]
+    "samples", [[], [Sample(uptime_s=1.0, load=2.0)], [Sample(uptime_s=1.0, throttled="nonsense")]]
 )
-def test_a_board_that_tells_nothing_has_no_timeline(told: list[Sample]) -> None:
-    assert make_timeline(sample_rows.result(row(), [1.0], told)) is None
+def test_a_board_that_tells_nothing_has_no_timeline(samples: list[Sample]) -> None:
+    assert make_timeline(sample_rows.result(row(), [1.0], samples)) is None
 
 
 def test_samples_end_when_the_log_says() -> None:

@@ -122,11 +122,11 @@ UNLIKE: dict[str, tuple[dict[str, Any], str]] = {
         "input 3x224x224 and 3x320x320",
     ),
     "precision": (
-        {"head": synthetic_results.header(asked="fp32", data_type="fp16")},
+        {"head": synthetic_results.header(requested="fp32", data_type="fp16")},
         "precision asked for fp16 and fp32",
     ),
     "data-type": (
-        {"head": synthetic_results.header(asked="fp16", data_type="fp32")},
+        {"head": synthetic_results.header(requested="fp16", data_type="fp32")},
         "data type fp16 and fp32; storage fp16 and fp32; arithmetic fp16 and fp32",
     ),
     "threads": ({"head": synthetic_results.header(threads=2)}, "threads 4 and 2"),

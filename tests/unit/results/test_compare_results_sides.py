@@ -76,15 +76,15 @@ def test_any_text_is_a_side_or_one_clear_error(text: str) -> None:
 
 
 @given(
-    wanted=st.dictionaries(
+    conditions=st.dictionaries(
         st.sampled_from([key for key in KEY_TESTS if key not in TIME_KEYS]),
         st.text(alphabet="abc123:@[]*.", min_size=1),
         min_size=1,
     )
 )
-def test_what_is_written_is_what_is_read(wanted: dict[str, str]) -> None:
-    text = ",".join(f"{key}={value}" for key, value in wanted.items())
-    assert parse_side(text).conditions == wanted
+def test_what_is_written_is_what_is_read(conditions: dict[str, str]) -> None:
+    text = ",".join(f"{key}={value}" for key, value in conditions.items())
+    assert parse_side(text).conditions == conditions
 
 
 @pytest.mark.parametrize(
@@ -195,8 +195,8 @@ def paired(a: str, b: str, rows: list[Row]) -> Pairing:
     return pair_results(*sides, of_a, of_b)
 
 
-def ids(found: Pairing) -> list[tuple[str, str]]:
-    return [(pair.a.run, pair.b.run) for pair in found.pairs]
+def ids(pairing: Pairing) -> list[tuple[str, str]]:
+    return [(pair.a.run, pair.b.run) for pair in pairing.pairs]
 
 
 def test_jobs_are_paired_by_model_precision_threads_and_host() -> None:
@@ -244,7 +244,7 @@ def test_a_host_that_both_sides_have_is_part_of_the_job() -> None:
 def test_precisions_and_models_can_be_compared_too() -> None:
     rows = [
         a_row("1"),
-        a_row("2", head=synthetic_results.header(asked="fp32")),
+        a_row("2", head=synthetic_results.header(requested="fp32")),
         a_row("3", model="resnet34"),
     ]
     assert ids(paired("precision=fp32", "precision=fp16,model=resnet18", rows)) == [("2", "1")]

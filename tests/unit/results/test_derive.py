@@ -173,9 +173,9 @@ def test_a_check_without_outputs_is_as_bad_as_can_be():
     assert of_record(check=check).check == OutputMatch(ok=False, cosine=0.0)
 
 
-@pytest.mark.parametrize("known", [{"load_ms": 120.0}, {"first_ms": 35.0}, {}])
-def test_half_a_cold_start_is_none(known):
-    assert make_row(result(**known)).cold_ms is None
+@pytest.mark.parametrize("fields", [{"load_ms": 120.0}, {"first_ms": 35.0}, {}])
+def test_half_a_cold_start_is_none(fields):
+    assert make_row(result(**fields)).cold_ms is None
 
 
 # Verdict

@@ -67,7 +67,7 @@ def python(program: str, argument: str) -> subprocess.Popen[str]:
 
 
 @pytest.mark.parametrize(
-    ("place", "found"),
+    ("place", "times"),
     [
         ("half written", [1.0]),
         ("written", [1.0]),
@@ -77,14 +77,14 @@ def python(program: str, argument: str) -> subprocess.Popen[str]:
     ],
 )
 def test_killed_at_each_step_the_old_or_the_new_result_is_there(
-    place: str, found: list[float]
+    place: str, times: list[float]
 ) -> None:
     save_result(synthetic_results.result("a", [1.0]))
     with python(KILLED, place) as child:
         code = child.wait(60)
     assert code == (0 if place == "nowhere" else -signal.SIGKILL)
-    assert load_result("a").samples_ms == found
-    assert [row.summary.median for row in stored_rows()] == found
+    assert load_result("a").samples_ms == times
+    assert [row.summary.median for row in stored_rows()] == times
 
 
 def test_killed_at_random_moments_nothing_is_lost(capsys: pytest.CaptureFixture[str]) -> None:

@@ -82,7 +82,7 @@ def test_what_fits_into_the_caches_is_not_read():
 
 
 @pytest.mark.parametrize(
-    ("told", "arithmetic", "storage"),
+    ("features", "arithmetic", "storage"),
     [
         (precision("fp32"), "fp32", "fp32"),
         (precision("fp16"), "fp16", "fp16"),
@@ -95,8 +95,8 @@ def test_what_fits_into_the_caches_is_not_read():
         (precision("fp32", quantized_layers=0), "fp32", "fp32"),
     ],
 )
-def test_the_fastest_of_a_mixed_net_counts(told, arithmetic, storage):
-    assert (fastest_arithmetic(told), smallest_storage(told)) == (arithmetic, storage)
+def test_the_fastest_of_a_mixed_net_counts(features, arithmetic, storage):
+    assert (fastest_arithmetic(features), smallest_storage(features)) == (arithmetic, storage)
 
 
 @pytest.mark.parametrize("computed", [precision("fp16"), precision("fp32", quantized_layers=1)])

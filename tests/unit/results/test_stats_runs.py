@@ -117,8 +117,8 @@ def test_runs_of_few_samples_are_never_enough(count):
     assert f"a run of {count} samples shows too little" in comparison.why
 
 
-def figures(found: Comparison) -> tuple[float, ...]:
-    return (found.effect, found.low, found.high, found.p)
+def figures(comparison: Comparison) -> tuple[float, ...]:
+    return (comparison.effect, comparison.low, comparison.high, comparison.p)
 
 
 @given(PAIRS)

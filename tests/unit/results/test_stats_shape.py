@@ -204,28 +204,28 @@ def test_where_the_modes_are_does_not_depend_on_the_order(randomness):
 # Both
 
 
-@pytest.mark.parametrize("asked", [find_drift, find_modes])
+@pytest.mark.parametrize("function", [find_drift, find_modes])
 @pytest.mark.parametrize("count", [1, 2, 19])
-def test_short_runs_tell_neither(asked, count):
-    assert asked([float(n + 1) for n in range(count)]) is None
+def test_short_runs_tell_neither(function, count):
+    assert function([float(n + 1) for n in range(count)]) is None
 
 
-@pytest.mark.parametrize("asked", [find_drift, find_modes])
+@pytest.mark.parametrize("function", [find_drift, find_modes])
 @pytest.mark.parametrize("value", [0.0, 20.0])
-def test_a_constant_run_has_neither(asked, value):
-    assert asked([value] * 100) is None
+def test_a_constant_run_has_neither(function, value):
+    assert function([value] * 100) is None
 
 
-@pytest.mark.parametrize("asked", [find_drift, find_modes])
-def test_nothing_measured_is_a_wrong_input(asked):
+@pytest.mark.parametrize("function", [find_drift, find_modes])
+def test_nothing_measured_is_a_wrong_input(function):
     with pytest.raises(WrongInput, match="no samples"):
-        asked([])
+        function([])
 
 
-@pytest.mark.parametrize("asked", [find_drift, find_modes])
+@pytest.mark.parametrize("function", [find_drift, find_modes])
 @given(samples=st.lists(st.floats(0, 1e6), min_size=1, max_size=60))
-def test_no_series_is_too_odd(asked, samples):
-    asked(samples)
+def test_no_series_is_too_odd(function, samples):
+    function(samples)
 
 
 # Samples that follow each other

@@ -385,9 +385,9 @@ def test_a_disk_that_fills_up_on_the_way_says_so(board: LocalBoard) -> None:
 def test_what_a_board_cannot_run_is_not_sent_and_the_board_is_let_go(board: LocalBoard) -> None:
     request: list[int] = []
 
-    def refuse(told: Facts, size: int) -> None:
+    def refuse(facts: Facts, size: int) -> None:
         request.append(size)
-        raise WrongBoard(f"no, {told.machine}")
+        raise WrongBoard(f"no, {facts.machine}")
 
     with pytest.raises(WrongBoard):
         deploy_releases(board, [release(nnrun="program")], lease(), check=refuse)

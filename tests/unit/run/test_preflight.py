@@ -26,14 +26,14 @@ STATIC = BoardNeeds(
 DYNAMIC = msgspec.structs.replace(STATIC, libraries=["libc.so.6", "libm.so.6"], glibc="2.36")
 
 
-def refusal(told: Facts, needs: BoardNeeds) -> PiyardError:
+def refusal(facts: Facts, needs: BoardNeeds) -> PiyardError:
     with pytest.raises(PiyardError) as caught:
-        require_needs("pi5", told, needs)
+        require_needs("pi5", facts, needs)
     return caught.value
 
 
-def but(told: Facts, **changes: Any) -> Facts:
-    return msgspec.structs.replace(told, **changes)
+def but(facts: Facts, **changes: Any) -> Facts:
+    return msgspec.structs.replace(facts, **changes)
 
 
 def test_a_board_that_has_everything_is_not_refused() -> None:

@@ -18,21 +18,21 @@ def array(listed):
     return np.array(listed, np.float64).reshape(-1, 4)
 
 
-def cells(one):
+def cells(box):
     """The unit squares a box of whole numbers covers."""
-    return {(x, y) for x in range(one[0], one[2]) for y in range(one[1], one[3])}
+    return {(x, y) for x in range(box[0], box[2]) for y in range(box[1], box[3])}
 
 
 @settings(deadline=None)
 @given(ours=many, theirs=many)
 def test_iou_counts_unit_squares(ours, theirs):
-    found = box_iou(array(ours), array(theirs))
-    assert found.shape == (len(ours), len(theirs))
-    for i, one in enumerate(ours):
+    result = box_iou(array(ours), array(theirs))
+    assert result.shape == (len(ours), len(theirs))
+    for i, each in enumerate(ours):
         for j, other in enumerate(theirs):
-            union = cells(one) | cells(other)
-            wanted = len(cells(one) & cells(other)) / len(union) if union else 0
-            assert found[i, j] == pytest.approx(wanted)
+            union = cells(each) | cells(other)
+            expected = len(cells(each) & cells(other)) / len(union) if union else 0
+            assert result[i, j] == pytest.approx(expected)
 
 
 def test_a_box_turned_inside_out_has_no_area():
@@ -50,13 +50,13 @@ def test_what_stays(listed, threshold, data):
     kept = suppress_overlaps(array(listed), classes, threshold).tolist()
     overlap = box_iou(array(listed), array(listed))
 
-    def suppressed(one, by):
-        return classes[one] == classes[by] and overlap[one, by] > threshold
+    def suppressed(box, by):
+        return classes[box] == classes[by] and overlap[box, by] > threshold
 
     assert kept == sorted(kept)
-    for one in range(len(listed)):
-        better = [other for other in kept if other < one]
-        assert (one in kept) == (not any(suppressed(one, other) for other in better))
+    for index in range(len(listed)):
+        better = [other for other in kept if other < index]
+        assert (index in kept) == (not any(suppressed(index, other) for other in better))
 
 
 def test_the_threshold_itself_does_not_suppress():

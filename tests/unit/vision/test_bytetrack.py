@@ -21,19 +21,19 @@ def at(x: float, score: float = SURE, *, y: float = 100, label: int = 0) -> Dete
 
 
 def ids(tracked: Sequence[TrackedObject]) -> list[int]:
-    return [one.id for one in tracked]
+    return [each.id for each in tracked]
 
 
 def tracker(fps: float = 30, **figures: float) -> ByteTracker:
     return ByteTracker(msgspec.convert(figures, BytetrackConfig), fps)
 
 
-def last(frames: Sequence[list[Detection]], made: ByteTracker | None = None) -> list[TrackedObject]:
-    made = made or tracker()
-    told: list[TrackedObject] = []
+def last(frames: Sequence[list[Detection]], own: ByteTracker | None = None) -> list[TrackedObject]:
+    own = own or tracker()
+    result: list[TrackedObject] = []
     for frame in frames:
-        told = made.step(frame)
-    return told
+        result = own.step(frame)
+    return result
 
 
 def test_the_first_frame_is_believed_at_once():
@@ -65,9 +65,9 @@ def test_a_score_of_exactly_new_begins_one():
 
 @pytest.mark.parametrize("score", [FAIR, DOUBTFUL])
 def test_a_track_goes_on_with_doubtful_detections(score):
-    (told,) = last([[at(0)], [at(4, score)], [at(8, score)]])
-    assert told.id == 1
-    assert told.score == score
+    (result,) = last([[at(0)], [at(4, score)], [at(8, score)]])
+    assert result.id == 1
+    assert result.score == score
 
 
 def test_a_poor_detection_is_nothing():
@@ -79,13 +79,13 @@ def test_a_doubtful_detection_takes_no_lost_track_up():
 
 
 def test_the_doubtful_do_not_take_what_the_sure_ones_explain():
-    (told,) = last([[at(0)], [at(6, DOUBTFUL), at(3)]])
-    assert told.score == SURE
+    (result,) = last([[at(0)], [at(6, DOUBTFUL), at(3)]])
+    assert result.score == SURE
 
 
 def test_a_detection_far_away_is_another_object():
-    told = last([[at(0)], [at(500)], [at(500)]])
-    assert ids(told) == [2]
+    result = last([[at(0)], [at(500)], [at(500)]])
+    assert ids(result) == [2]
 
 
 def test_the_score_counts_in_the_first_association():
@@ -96,15 +96,15 @@ def test_the_score_counts_in_the_first_association():
 
 def test_two_that_pass_each_other_keep_their_ids():
     frames = [[at(10 * t, y=100), at(300 - 10 * t, y=120)] for t in range(31)]
-    one, other = last(frames)
-    assert (one.id, other.id) == (1, 2)
-    assert one.box[0] > 250
+    single, other = last(frames)
+    assert (single.id, other.id) == (1, 2)
+    assert single.box[0] > 250
     assert other.box[0] < 50
 
 
 def test_another_class_is_another_object():
-    told = last([[at(0)], [at(0, label=2)], [at(0, label=2)]])
-    assert [(one.id, one.label) for one in told] == [(2, 2)]
+    result = last([[at(0)], [at(0, label=2)], [at(0, label=2)]])
+    assert [(each.id, each.label) for each in result] == [(2, 2)]
 
 
 def test_a_score_of_exactly_high_or_low_is_on_neither_side():
@@ -134,8 +134,8 @@ def test_who_was_found_in_the_very_last_moment_is_not_remembered_again():
 
 def test_a_lost_track_is_looked_for_where_it_was_going():
     walk = [[at(12 * t)] for t in range(20)]
-    told = last([*walk, [], [], [], [at(12 * 23)]])
-    assert ids(told) == [1]
+    result = last([*walk, [], [], [], [at(12 * 23)]])
+    assert ids(result) == [1]
 
 
 def test_while_it_is_lost_nothing_is_told():
@@ -183,15 +183,15 @@ def test_a_newcomer_must_be_near_too():
 def test_pixels_at_the_edge_count():
     """4 x 4 pixels moved by 2: IoU .43 of 5 x 5 pixels, with score .55 a cost of .76; else .82."""
     tiny = [Detection(box=(x, 0, x + 4, 4), score=score) for x, score in ((0, SURE), (2, FAIR))]
-    assert ids(last([[one] for one in tiny])) == [1]
+    assert ids(last([[each] for each in tiny])) == [1]
 
 
 def test_what_is_lost_does_not_grow_on():
-    made = tracker()
+    result = tracker()
     boxes = [(0, 0, 100 + 5 * frame, 100 + 5 * frame) for frame in range(20)]
-    last([[Detection(box=box, score=SURE)] for box in boxes], made)
-    last([[]] * 10, made)
-    (lost,) = made._lost
+    last([[Detection(box=box, score=SURE)] for box in boxes], result)
+    last([[]] * 10, result)
+    (lost,) = result._lost
     assert lost.state.place[3] == pytest.approx(boxes[-1][3], abs=8)
 
 
@@ -200,8 +200,8 @@ def test_frames_without_anything():
 
 
 def test_the_box_follows():
-    (told,) = last([[at(5 * t)] for t in range(30)])
-    assert told.box == pytest.approx((145, 100, 185, 200), abs=1)
+    (result,) = last([[at(5 * t)] for t in range(30)])
+    assert result.box == pytest.approx((145, 100, 185, 200), abs=1)
 
 
 BOXES = st.tuples(st.floats(0, 600), st.floats(0, 400), st.floats(5, 200), st.floats(5, 200))
@@ -217,15 +217,15 @@ FOUND = st.builds(
 
 @given(st.lists(st.lists(FOUND, max_size=6), max_size=12))
 def test_whatever_is_found(frames):
-    made, newest = tracker(), 0
+    result, newest = tracker(), 0
     labels: dict[int, int] = {}
     for frame in frames:
-        told = made.step(frame)
-        assert len(set(ids(told))) == len(told) <= len(frame)
-        for one in told:
-            assert labels.setdefault(one.id, one.label) == one.label
-            assert one.score in [other.score for other in frame]
-        begun = [one for one in set(labels) if one > newest]
+        output = result.step(frame)
+        assert len(set(ids(output))) == len(output) <= len(frame)
+        for each in output:
+            assert labels.setdefault(each.id, each.label) == each.label
+            assert each.score in [other.score for other in frame]
+        begun = [label for label in set(labels) if label > newest]
         newest = max([newest, *begun])
     assert newest <= sum(len(frame) for frame in frames)
 
@@ -233,12 +233,12 @@ def test_whatever_is_found(frames):
 @pytest.mark.parametrize("frames", [0, 1, 5, 200])
 def test_a_gap_is_so_many_frames_without_detections(frames):
     passed, stepped = tracker(buffer=20), tracker(buffer=20)
-    for made in (passed, stepped):
-        last([[at(0)], [at(1)]], made)
+    for result in (passed, stepped):
+        last([[at(0)], [at(1)]], result)
     passed.skip(frames)
     last([[]] * frames, stepped)
-    for found in ([at(2)], [at(3)]):
-        assert passed.step(found) == stepped.step(found)
+    for detected in ([at(2)], [at(3)]):
+        assert passed.step(detected) == stepped.step(detected)
 
 
 def test_what_no_picture_can_hold_is_no_detection():

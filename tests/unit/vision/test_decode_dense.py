@@ -54,14 +54,14 @@ def maps(kind, seed, extra=0):
     rng = np.random.default_rng(seed)
     count = sum(CHANNELS[kind]) + extra
     shapes = [(count, SIZE[0] // stride, SIZE[1] // stride) for stride in STRIDES]
-    found = [rng.normal(0, 1.5, shape).astype(np.float32) for shape in shapes]
-    for one in found:
+    result = [rng.normal(0, 1.5, shape).astype(np.float32) for shape in shapes]
+    for each in result:
         if kind == "rtmdet":  # its sides are pixels already
-            one[CLASSES:] = np.abs(one[CLASSES:]) * 8
+            each[CLASSES:] = np.abs(each[CLASSES:]) * 8
         elif kind in LARGER:
             channels, more = LARGER[kind]
-            one[channels] += more
-    return found
+            each[channels] += more
+    return result
 
 
 def sigmoid(value):
@@ -84,13 +84,13 @@ def told_here(kind, values, column, row, stride):
     if kind == "yolox":
         (dx, dy, w, h), (thing,), classes = parts
         half = math.exp(w) * stride / 2, math.exp(h) * stride / 2
-        found = [sigmoid(thing) * one for one in sigmoids(classes)]
-        return found, around(x + dx * stride, y + dy * stride, *half, *half)
+        result = [sigmoid(thing) * each for each in sigmoids(classes)]
+        return result, around(x + dx * stride, y + dy * stride, *half, *half)
     if kind == "rtmdet":
         return sigmoids(parts[0]), around(x, y, *parts[1])
-    classes, told, (centredness,) = parts
-    found = [math.sqrt(one * sigmoid(centredness)) for one in sigmoids(classes)]
-    return found, around(x, y, *(max(one, 0) * stride for one in told))
+    classes, output, (centredness,) = parts
+    result = [math.sqrt(each * sigmoid(centredness)) for each in sigmoids(classes)]
+    return result, around(x, y, *(max(each, 0) * stride for each in output))
 
 
 def sigmoids(values):
@@ -101,34 +101,34 @@ def around(x, y, left, top, right, bottom):
     return x - left, y - top, x + right, y + bottom
 
 
-def iou(one, other):
-    width = min(one[2], other[2]) - max(one[0], other[0])
-    height = min(one[3], other[3]) - max(one[1], other[1])
+def iou(first, other):
+    width = min(first[2], other[2]) - max(first[0], other[0])
+    height = min(first[3], other[3]) - max(first[1], other[1])
     shared = max(width, 0) * max(height, 0)
-    areas = [max(b[2] - b[0], 0) * max(b[3] - b[1], 0) for b in (one, other)]
+    areas = [max(b[2] - b[0], 0) * max(b[3] - b[1], 0) for b in (first, other)]
     return shared / (sum(areas) - shared) if sum(areas) > shared else 0.0
 
 
 def slowly(kind, outputs, head, at):
     """(class, score, box in the picture, place) of what is to be told."""
-    found, place = [], 0
-    for stride, one in zip(STRIDES, outputs, strict=True):
-        for row, column in np.ndindex(*one.shape[1:]):
+    result, place = [], 0
+    for stride, values in zip(STRIDES, outputs, strict=True):
+        for row, column in np.ndindex(*values.shape[1:]):
             scores, box = told_here(
-                kind, one[: sum(CHANNELS[kind]), row, column], column, row, stride
+                kind, values[: sum(CHANNELS[kind]), row, column], column, row, stride
             )
             best = (
                 range(CLASSES) if kind == "fcos" else [max(range(CLASSES), key=scores.__getitem__)]
             )
-            found += [(c, scores[c], box, place) for c in best if scores[c] >= head.score]
+            result += [(c, scores[c], box, place) for c in best if scores[c] >= head.score]
             place += 1
-    found.sort(key=lambda one: (-one[1], one[3], one[0]))
+    result.sort(key=lambda each: (-each[1], each[3], each[0]))
     kept: list[Any] = []
-    for one in found:
-        if not any(k[0] == one[0] and iou(k[2], one[2]) > head.nms for k in kept):
-            kept.append(one)
-    told = [(c, score, mapped(box, at), place) for c, score, box, place in kept[: head.most]]
-    return [one for one in told if one[2][2] > one[2][0] and one[2][3] > one[2][1]]
+    for candidate in result:
+        if not any(k[0] == candidate[0] and iou(k[2], candidate[2]) > head.nms for k in kept):
+            kept.append(candidate)
+    output = [(c, score, mapped(box, at), place) for c, score, box, place in kept[: head.most]]
+    return [each for each in output if each[2][2] > each[2][0] and each[2][3] > each[2][1]]
 
 
 def mapped(box, at):
@@ -146,13 +146,15 @@ def mapped(box, at):
 @given(seed=seeds)
 def test_objects_are_those_of_the_definition(kind, seed):
     outputs = maps(kind, seed)
-    found = DETECT.decode(HEADS[kind], outputs, SIZE, placing())
-    wanted = slowly(kind, outputs, HEADS[kind], placing())
-    assert [one.class_ for one in found] == [one[0] for one in wanted]
-    assert np.allclose([one.score for one in found], [one[1] for one in wanted], rtol=1e-9)
+    objects = DETECT.decode(HEADS[kind], outputs, SIZE, placing())
+    target_values = slowly(kind, outputs, HEADS[kind], placing())
+    assert [each.class_ for each in objects] == [each[0] for each in target_values]
     assert np.allclose(
-        np.reshape([one.box for one in found], (-1, 4)),
-        np.reshape([one[2] for one in wanted], (-1, 4)),
+        [each.score for each in objects], [each[1] for each in target_values], rtol=1e-9
+    )
+    assert np.allclose(
+        np.reshape([each.box for each in objects], (-1, 4)),
+        np.reshape([each[2] for each in target_values], (-1, 4)),
     )
 
 
@@ -171,12 +173,12 @@ def test_the_random_maps_tell_something_and_suppress_something(kind):
 @given(seed=seeds, cuts=st.sets(st.integers(1, 6), max_size=3))
 def test_blobs_of_a_level_may_be_cut_anywhere(kind, seed, cuts):
     whole = maps(kind, seed)
-    parts = [part for one in whole for part in np.split(one, sorted(cuts))]
-    found, wanted = (
+    parts = [part for each in whole for part in np.split(each, sorted(cuts))]
+    objects, target_values = (
         DETECT.decode(HEADS[kind], outputs, SIZE, placing()) for outputs in (parts, whole)
     )
-    assert [(one.class_, one.score, one.box) for one in found] == [
-        (one.class_, one.score, one.box) for one in wanted
+    assert [(each.class_, each.score, each.box) for each in objects] == [
+        (each.class_, each.score, each.box) for each in target_values
     ]
 
 
@@ -185,18 +187,18 @@ def test_best_first_and_not_more_than_asked(kind):
     every = DETECT.decode(HEADS[kind], maps(kind, 1), SIZE, placing())
     few = msgspec.structs.replace(HEADS[kind], most=4)
     best = DETECT.decode(few, maps(kind, 1), SIZE, placing())
-    scores = [one.score for one in every]
+    scores = [each.score for each in every]
     assert scores == sorted(scores, reverse=True)
     assert 0 < len(best) <= 4 < len(every)
-    assert [one.box for one in best] == [one.box for one in every[: len(best)]]
+    assert [each.box for each in best] == [each.box for each in every[: len(best)]]
 
 
 def test_equal_scores_are_in_the_order_of_their_places():
     outputs = [np.zeros((7, 4, 6), np.float32), np.zeros((7, 2, 3), np.float32)]
-    for one in outputs:
-        one[3:] = 1.0  # one pixel to each side
-    found = DETECT.decode(HEADS["rtmdet"], outputs, SIZE, placing((48, 32)))
-    first = [one.box[2:] for one in found[:7]]
+    for output in outputs:
+        output[3:] = 1.0  # one pixel to each side
+    objects = DETECT.decode(HEADS["rtmdet"], outputs, SIZE, placing((48, 32)))
+    first = [each.box[2:] for each in objects[:7]]
     assert first == [(1, 1), (9, 1), (17, 1), (25, 1), (33, 1), (41, 1), (1, 9)]
 
 
@@ -204,8 +206,8 @@ def test_a_score_at_the_threshold_is_told():
     head = msgspec.structs.replace(HEADS["rtmdet"], score=0.5)
     outputs = [np.full((7, SIZE[0] // s, SIZE[1] // s), -1, np.float32) for s in STRIDES]
     outputs[0][:, 2, 2] = [-9, 0, -9, 4, 4, 4, 4]
-    (found,) = DETECT.decode(head, outputs, SIZE, placing((48, 32)))
-    assert (found.class_, found.score, found.box) == (1, 0.5, (12, 12, 20, 20))
+    (objects,) = DETECT.decode(head, outputs, SIZE, placing((48, 32)))
+    assert (objects.class_, objects.score, objects.box) == (1, 0.5, (12, 12, 20, 20))
 
 
 def test_fcos_score_at_the_threshold_is_told():
@@ -213,8 +215,8 @@ def test_fcos_score_at_the_threshold_is_told():
     head = msgspec.structs.replace(HEADS["fcos"], score=0.5)
     outputs = [np.full((8, SIZE[0] // s, SIZE[1] // s), -1, np.float32) for s in STRIDES]
     outputs[0][:, 2, 2] = [-9, 0, -9, 1, 1, 1, 1, 0]
-    (found,) = DETECT.decode(head, outputs, SIZE, placing((48, 32)))
-    assert (found.class_, found.score, found.box) == (1, 0.5, (8, 8, 24, 24))
+    (objects,) = DETECT.decode(head, outputs, SIZE, placing((48, 32)))
+    assert (objects.class_, objects.score, objects.box) == (1, 0.5, (8, 8, 24, 24))
 
 
 def test_only_fcos_tells_two_classes_of_one_place():
@@ -226,8 +228,8 @@ def test_only_fcos_tells_two_classes_of_one_place():
         outputs[0][:, 1, 1] = 3
         return DETECT.decode(HEADS[kind], outputs, SIZE, placing())
 
-    assert [one.class_ for one in at_one_place("fcos", CLASSES + 5)] == [0, 1, 2]
-    assert [one.class_ for one in at_one_place("rtmdet", CLASSES + 4)] == [0]
+    assert [each.class_ for each in at_one_place("fcos", CLASSES + 5)] == [0, 1, 2]
+    assert [each.class_ for each in at_one_place("rtmdet", CLASSES + 4)] == [0]
 
 
 def test_other_classes_do_not_suppress():
@@ -235,9 +237,9 @@ def test_other_classes_do_not_suppress():
     outputs[0][:, 1, 1] = [3, -9, -9, 5, 5, 5, 5]
     outputs[0][:, 1, 2] = [-9, 2, -9, 13, 5, -3, 5]  # the same box
     outputs[0][:, 1, 3] = [1, -9, -9, 21, 5, -11, 5]  # and once more, of the first class
-    found = DETECT.decode(HEADS["rtmdet"], outputs, SIZE, placing())
-    assert [one.class_ for one in found] == [0, 1]
-    assert found[0].box == found[1].box
+    objects = DETECT.decode(HEADS["rtmdet"], outputs, SIZE, placing())
+    assert [each.class_ for each in objects] == [0, 1]
+    assert objects[0].box == objects[1].box
 
 
 @kinds
@@ -245,18 +247,18 @@ def test_other_classes_do_not_suppress():
 def test_a_place_that_is_not_finite_tells_nothing(kind, value):
     outputs = maps(kind, 3)
     whole = DETECT.decode(HEADS[kind], outputs, SIZE, placing())
-    for one in outputs:
-        one[-1, 0, :] = value
-    found = DETECT.decode(HEADS[kind], outputs, SIZE, placing())
-    assert all(np.isfinite([*one.box, one.score]).all() for one in found)
-    assert 0 < len(found) < len(whole)
+    for output in outputs:
+        output[-1, 0, :] = value
+    objects = DETECT.decode(HEADS[kind], outputs, SIZE, placing())
+    assert all(np.isfinite([*each.box, each.score]).all() for each in objects)
+    assert 0 < len(objects) < len(whole)
 
 
 def test_an_absurd_size_is_the_whole_picture():
     outputs = [np.full((8, 4, 6), -9, np.float32), np.full((8, 2, 3), -9, np.float32)]
     outputs[0][:, 1, 1] = [0, 0, 1e30, 1e30, 9, 9, -9, -9]
-    (found,) = DETECT.decode(HEADS["yolox"], outputs, SIZE, placing())
-    assert found.box == (0, 0, 90, 60)
+    (objects,) = DETECT.decode(HEADS["yolox"], outputs, SIZE, placing())
+    assert objects.box == (0, 0, 90, 60)
 
 
 def test_a_box_in_the_filling_is_left_out():
@@ -264,12 +266,12 @@ def test_a_box_in_the_filling_is_left_out():
     outputs = [np.full((7, 4, 6), -9, np.float32), np.full((7, 2, 3), -9, np.float32)]
     outputs[0][:, 1, 1] = [3, -9, -9, 2, 2, 2, 2]
     outputs[0][:, 2, 1] = [3, -9, -9, 2, 2, 2, 2]
-    (found,) = DETECT.decode(HEADS["rtmdet"], outputs, SIZE, placing((48, 8)))
-    assert found.box == (6, 2, 10, 6)
+    (objects,) = DETECT.decode(HEADS["rtmdet"], outputs, SIZE, placing((48, 8)))
+    assert objects.box == (6, 2, 10, 6)
 
 
 @pytest.mark.parametrize(
-    ("shapes", "told"),
+    ("shapes", "message"),
     [
         ([(7, 4, 6)], "2 strides"),
         ([(7, 4, 6), (7, 2, 3), (7, 1, 1)], "2 strides"),
@@ -279,9 +281,9 @@ def test_a_box_in_the_filling_is_left_out():
         ([(7, 4, 6), (7, 6)], "stride 16"),
     ],
 )
-def test_outputs_of_another_head_are_an_error(shapes, told):
+def test_outputs_of_another_head_are_an_error(shapes, message):
     outputs = [np.zeros(shape, np.float32) for shape in shapes]
-    with pytest.raises(WrongInput, match=told) as caught:
+    with pytest.raises(WrongInput, match=message) as caught:
         DETECT.decode(HEADS["rtmdet"], outputs, SIZE, placing())
     assert str(shapes[-1]) in caught.value.evidence
 
@@ -295,21 +297,21 @@ def test_keypoints_are_those_of_the_place(seed):
     shapes = [(count, SIZE[0] // stride, SIZE[1] // stride) for stride in STRIDES]
     outputs = [rng.normal(0, 1.5, shape).astype(np.float32) for shape in shapes]
     at = placing()
-    wanted = {}
-    for stride, one in zip(STRIDES, outputs, strict=True):
-        for row, column in np.ndindex(*one.shape[1:]):
-            values = one[4 * BINS + 1 :, row, column].astype(float).reshape(POINTS, 3)
+    target_values = {}
+    for stride, each in zip(STRIDES, outputs, strict=True):
+        for row, column in np.ndindex(*each.shape[1:]):
+            values = each[4 * BINS + 1 :, row, column].astype(float).reshape(POINTS, 3)
             x, y = (2 * values[:, 0] + column) * stride, (2 * values[:, 1] + row) * stride
             x = (x - at.x.margin) * at.x.length / at.x.scaled
             y = (y - at.y.margin) * at.y.length / at.y.scaled
-            score = round(sigmoid(one[4 * BINS, row, column]), 12)
-            wanted[score] = np.stack([x, y, 1 / (1 + np.exp(-values[:, 2]))], axis=1)
-    found = POSE.decode(head, outputs, SIZE, at)
-    assert found
-    for told in found:
-        assert told.class_ == 0
-        assert told.keypoints is not None
-        assert np.allclose(told.keypoints, wanted[round(told.score, 12)])
+            score = round(sigmoid(each[4 * BINS, row, column]), 12)
+            target_values[score] = np.stack([x, y, 1 / (1 + np.exp(-values[:, 2]))], axis=1)
+    objects = POSE.decode(head, outputs, SIZE, at)
+    assert objects
+    for result in objects:
+        assert result.class_ == 0
+        assert result.keypoints is not None
+        assert np.allclose(result.keypoints, target_values[round(result.score, 12)])
 
 
 ANCHORS = (((10.0, 14.0), (24.0, 6.0)), ((30.0, 61.0), (62.0, 45.0)))
@@ -357,9 +359,9 @@ def test_a_side_of_one_bin_is_the_value_itself():
     head = Yolov8(strides=STRIDES, score=0.4, bins=1)
     outputs = empty(4 + CLASSES)
     outputs[0][:, 1, 2] = [0.25, 0.5, 1.5, -0.25, -9, 3, -9]
-    (found,) = DETECT.decode(head, outputs, SIZE, placing((48, 32)))
-    assert found.class_ == 1
-    assert found.box == (20 - 2, 12 - 4, 20 + 12, 12 - 2)
+    (objects,) = DETECT.decode(head, outputs, SIZE, placing((48, 32)))
+    assert objects.class_ == 1
+    assert objects.box == (20 - 2, 12 - 4, 20 + 12, 12 - 2)
 
 
 def test_an_end_to_end_head_suppresses_nothing_and_tells_each_class_of_a_place():
@@ -367,9 +369,9 @@ def test_an_end_to_end_head_suppresses_nothing_and_tells_each_class_of_a_place()
     outputs = empty(4 + CLASSES)
     outputs[0][:, 1, 1] = [1, 1, 1, 1, 3, 1, -9]
     outputs[0][:, 1, 2] = [2, 1, 0, 1, 2, -9, 0]  # the same box
-    found = DETECT.decode(head, outputs, SIZE, placing((48, 32)))
-    assert [one.class_ for one in found] == [0, 0, 1]
-    assert len({one.box for one in found}) == 1
+    objects = DETECT.decode(head, outputs, SIZE, placing((48, 32)))
+    assert [each.class_ for each in objects] == [0, 0, 1]
+    assert len({each.box for each in objects}) == 1
     once = msgspec.structs.replace(head, end_to_end=False)
     assert len(DETECT.decode(once, outputs, SIZE, placing((48, 32)))) == 1
 
@@ -381,12 +383,12 @@ def test_keypoints_without_scores_of_several_classes(grid, first):
     head = Yolov8(strides=STRIDES, score=0.4, bins=1, kpt_shape=(2, 2), kpt_grid=grid)
     outputs = empty(4 + CLASSES + 4)
     outputs[0][:, 1, 2] = [1, 1, 1, 1, -9, -9, 3, 0.5, -0.5, 0, 0]
-    (found,) = POSE.decode(head, outputs, SIZE, placing((48, 32)))
+    (objects,) = POSE.decode(head, outputs, SIZE, placing((48, 32)))
     start = (16, 8) if grid == "doubled" else (20, 12)
     low = 0 if grid == "doubled" else 8
-    assert found.class_ == 2
-    assert found.keypoints is not None
-    assert found.keypoints.tolist() == [[first, low, 1], [*start, 1]]
+    assert objects.class_ == 2
+    assert objects.keypoints is not None
+    assert objects.keypoints.tolist() == [[first, low, 1], [*start, 1]]
 
 
 @pytest.mark.parametrize(
@@ -422,14 +424,14 @@ def test_masks_belong_to_their_objects():
         )
         outputs[0][4 * BINS, row, column] = 4 - i
         outputs[0][-4:, row, column] = np.eye(4)[i]
-    found = SEGMENT.decode(HEADS["yolov8"], [*outputs, prototypes], SIZE, placing((96, 64)))
-    assert len(found) == 4
-    for one, (row, column) in zip(found, [(0, 0), (0, 48), (32, 0), (32, 48)], strict=True):
-        x0, y0, x1, y1 = map(int, one.box)
+    objects = SEGMENT.decode(HEADS["yolov8"], [*outputs, prototypes], SIZE, placing((96, 64)))
+    assert len(objects) == 4
+    for each, (row, column) in zip(objects, [(0, 0), (0, 48), (32, 0), (32, 48)], strict=True):
+        x0, y0, x1, y1 = map(int, each.box)
         quarter = np.zeros((64, 96), np.bool_)
         quarter[row : row + 32, column : column + 48] = True
         box = np.zeros((64, 96), np.bool_)
         box[y0:y1, x0:x1] = True
-        assert one.mask is not None
-        assert one.mask.any()
-        assert np.array_equal(one.mask, quarter & box)
+        assert each.mask is not None
+        assert each.mask.any()
+        assert np.array_equal(each.mask, quarter & box)

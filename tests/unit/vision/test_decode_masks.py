@@ -124,23 +124,23 @@ def test_the_padding_is_cut_off_between_cells_of_an_enlarged_grid(picture, facto
 def test_only_pixels_whose_number_is_in_the_box():
     prototypes = np.ones((1, 8, 12), np.float32)
     boxes = np.array([[1.5, 0.4, 3.5, 1.6], [1.51, 0, 3.51, 1], [2.2, 2.2, 2.3, 2.3]])
-    one, other, none = draw_masks(
+    masks, other, none = draw_masks(
         np.ones((3, 1), np.float32), prototypes, boxes, SIZE, letterboxed((6, 4))
     )
-    assert np.argwhere(one).tolist() == [[1, 2], [1, 3]]
+    assert np.argwhere(masks).tolist() == [[1, 2], [1, 3]]
     assert np.argwhere(other).tolist() == [[0, 2], [0, 3]]
     assert not none.any()
 
 
 def test_a_logit_of_zero_is_outside():
-    made = draw_masks(
+    masks = draw_masks(
         np.zeros((1, 1), np.float32),
         np.ones((1, 8, 12), np.float32),
         np.array([[0.0, 0, 6, 4]]),
         SIZE,
         letterboxed((6, 4)),
     )
-    assert not made[0].any()
+    assert not masks[0].any()
 
 
 @pytest.mark.parametrize("picture", [(480, 320), (100, 300), (960, 200)])
@@ -171,11 +171,11 @@ def test_pixels_of_a_box(low, width, length):
 
 
 def test_iou_of_masks():
-    one, other = np.zeros((2, 4, 4), np.bool_)
-    assert mask_iou(one, other) == 1
-    one[:2], other[1:3] = True, True
-    assert mask_iou(one, other) == pytest.approx(1 / 3)
-    assert mask_iou(one, np.zeros_like(one)) == 0
+    single, other = np.zeros((2, 4, 4), np.bool_)
+    assert mask_iou(single, other) == 1
+    single[:2], other[1:3] = True, True
+    assert mask_iou(single, other) == pytest.approx(1 / 3)
+    assert mask_iou(single, np.zeros_like(single)) == 0
 
 
 @settings(deadline=None)

@@ -38,19 +38,19 @@ def test_simcc(points):
     across, down = np.zeros((2, len(points), 128), np.float32)
     for i, (x, y, sure_x, sure_y) in enumerate(points):
         across[i, x], down[i, y] = sure_x, sure_y
-    found = decode_pose(Simcc(), [across[:, :96], down], SIZE, AT)
-    for one, (x, y, sure_x, sure_y) in zip(found, points, strict=True):
-        assert one[:2].tolist() == pytest.approx(outside(x / 2, y / 2))
-        assert one[2] == np.float32(min(sure_x, sure_y))
+    objects = decode_pose(Simcc(), [across[:, :96], down], SIZE, AT)
+    for each, (x, y, sure_x, sure_y) in zip(objects, points, strict=True):
+        assert each[:2].tolist() == pytest.approx(outside(x / 2, y / 2))
+        assert each[2] == np.float32(min(sure_x, sure_y))
 
 
 def heatmap(**values):
     """16 x 12 places; values by ``x_y``."""
-    made = np.zeros((1, 16, 12), np.float32)
+    result = np.zeros((1, 16, 12), np.float32)
     for name, value in values.items():
         x, y = map(int, name[1:].split("_"))
-        made[0, y, x] = value
-    return made
+        result[0, y, x] = value
+    return result
 
 
 @pytest.mark.parametrize(
@@ -65,17 +65,17 @@ def heatmap(**values):
     ],
 )
 def test_heatmap(values, point):
-    (found,) = decode_pose(Heatmap(), [heatmap(**values)], SIZE, AT)
-    assert found[:2].tolist() == pytest.approx(outside(point[0] * 4, point[1] * 4))
-    assert found[2] == np.float32(0.9)
+    (objects,) = decode_pose(Heatmap(), [heatmap(**values)], SIZE, AT)
+    assert objects[:2].tolist() == pytest.approx(outside(point[0] * 4, point[1] * 4))
+    assert objects[2] == np.float32(0.9)
 
 
 def test_each_keypoint_has_its_own_map():
     maps = np.concatenate([heatmap(p1_2=1), heatmap(p9_13=0.5), heatmap(p3_3=0.25)])
-    found = decode_pose(Heatmap(), [maps], SIZE, AT)
-    wanted = [outside(4, 8), outside(36, 52), outside(12, 12)]
-    assert np.allclose(found[:, :2], wanted)
-    assert found[:, 2].tolist() == [1, 0.5, 0.25]
+    objects = decode_pose(Heatmap(), [maps], SIZE, AT)
+    expected = [outside(4, 8), outside(36, 52), outside(12, 12)]
+    assert np.allclose(objects[:, :2], expected)
+    assert objects[:, 2].tolist() == [1, 0.5, 0.25]
 
 
 @pytest.mark.parametrize(

@@ -89,9 +89,9 @@ def test_the_colours_are_nnruns():
         ("darkest", drawing.DARKEST),
         ("brightest", drawing.BRIGHTEST),
     ):
-        found = re.search(rf"constexpr double {name} = ([0-9.]+);", source)
-        assert found
-        assert float(found[1]) == value
+        result = re.search(rf"constexpr double {name} = ([0-9.]+);", source)
+        assert result
+        assert float(result[1]) == value
     assert distinct_colour(0) == (245, 89, 40)
 
 

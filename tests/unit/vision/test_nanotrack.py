@@ -64,8 +64,8 @@ def tracker(
 
 
 def step(say: Answer, how: NanotrackConfig = HOW) -> FollowedObject:
-    made, _ = tracker(say, how=how)
-    return made.step(PICTURE)
+    result, _ = tracker(say, how=how)
+    return result.step(PICTURE)
 
 
 def test_a_film():
@@ -78,8 +78,8 @@ def test_a_film():
 
 
 def test_what_the_nets_see():
-    made, shown = tracker(answer(7, 7, sides_of(BOX)))
-    made.step(PICTURE)
+    result, shown = tracker(answer(7, 7, sides_of(BOX)))
+    result.step(PICTURE)
     template, search = shown
     assert template.shape == (3, 127, 127)
     assert search.shape == (3, 255, 255)
@@ -94,39 +94,41 @@ def test_what_the_nets_see():
 
 def test_an_object_that_stays():
     """The authors take the index of a centre for its place: half a pixel to the left and up."""
-    found = step(answer(7, 7, sides_of(BOX)))
-    assert found.box == pytest.approx((59.5, 39.5, 99.5, 119.5), abs=1e-4)
-    assert found.score == pytest.approx(1 / (1 + np.exp(-20)))
+    result = step(answer(7, 7, sides_of(BOX)))
+    assert result.box == pytest.approx((59.5, 39.5, 99.5, 119.5), abs=1e-4)
+    assert result.score == pytest.approx(1 / (1 + np.exp(-20)))
 
 
 @pytest.mark.parametrize(("row", "column"), [(7, 8), (6, 7), (9, 4)])
 def test_an_object_that_moves(row, column):
-    found = step(answer(row, column, sides_of(BOX)))
+    result = step(answer(row, column, sides_of(BOX)))
     pixel = 16 * 14000**0.5 / 127
     x, y = 79.5 + (column - 7) * pixel, 79.5 + (row - 7) * pixel
-    assert found.box == pytest.approx((x - 20, y - 40, x + 20, y + 40), abs=1e-3)
+    assert result.box == pytest.approx((x - 20, y - 40, x + 20, y + 40), abs=1e-3)
 
 
 def test_uneven_sides_move_the_centre():
     left, top, right, bottom = sides_of(BOX)
-    found = step(answer(7, 7, (left - 10, top, right + 10, bottom)))
-    assert (found.box[0] + found.box[2]) / 2 == pytest.approx(
+    result = step(answer(7, 7, (left - 10, top, right + 10, bottom)))
+    assert (result.box[0] + result.box[2]) / 2 == pytest.approx(
         79.5 + 10 * 14000**0.5 / 127, abs=1e-3
     )
 
 
 def test_the_size_follows_slowly():
     """As large again, as sure: penalty exp(-(2 x 1 - 1) x 0.138), rate 0.348 of it."""
-    found = step(answer(7, 7, tuple(2 * side for side in sides_of(BOX)), sure=30.0))
+    result = step(answer(7, 7, tuple(2 * side for side in sides_of(BOX)), sure=30.0))
     rate = np.exp(-0.138) * 0.348
-    assert found.box[2] - found.box[0] == pytest.approx(40 * (1 + rate), abs=1e-3)
-    assert found.box[3] - found.box[1] == pytest.approx(80 * (1 + rate), abs=1e-3)
+    assert result.box[2] - result.box[0] == pytest.approx(40 * (1 + rate), abs=1e-3)
+    assert result.box[3] - result.box[1] == pytest.approx(80 * (1 + rate), abs=1e-3)
 
 
 def test_who_is_unsure_changes_little():
-    found = step(answer(7, 7, tuple(2 * side for side in sides_of(BOX)), sure=0.0))
-    assert found.score == pytest.approx(0.5)
-    assert found.box[2] - found.box[0] == pytest.approx(40 * (1 + np.exp(-0.138) * 0.174), abs=1e-3)
+    result = step(answer(7, 7, tuple(2 * side for side in sides_of(BOX)), sure=0.0))
+    assert result.score == pytest.approx(0.5)
+    assert result.box[2] - result.box[0] == pytest.approx(
+        40 * (1 + np.exp(-0.138) * 0.174), abs=1e-3
+    )
 
 
 def test_of_two_equals_the_nearer_one_is_taken():
@@ -151,14 +153,14 @@ def test_a_box_of_another_shape_is_less_liked():
 
 def test_it_stays_in_the_picture_and_large_enough():
     say = answer(14, 14, (0.1,) * 4, sure=30.0)
-    made, _ = tracker(say, how=NanotrackConfig(rate=1, penalty=0))
-    boxes = [made.step(PICTURE).box for _ in range(20)]
+    result, _ = tracker(say, how=NanotrackConfig(rate=1, penalty=0))
+    boxes = [result.step(PICTURE).box for _ in range(20)]
     assert boxes[-1] == pytest.approx((295, 195, 305, 205))
 
 
 def test_a_smaller_picture_takes_it_in():
-    made, _ = tracker(answer(7, 7, sides_of(BOX)), (200, 100, 290, 190))
-    x0, y0, x1, y1 = made.step(PICTURE[:60, :80]).box
+    result, _ = tracker(answer(7, 7, sides_of(BOX)), (200, 100, 290, 190))
+    x0, y0, x1, y1 = result.step(PICTURE[:60, :80]).box
     assert ((x0 + x1) / 2, (y0 + y1) / 2) == pytest.approx((80, 60))
     assert (x1 - x0, y1 - y0) <= (80, 60)
 
@@ -177,10 +179,10 @@ POSITIVE = st.floats(0.5, 200)
 @given(POSITIVE, POSITIVE, POSITIVE, POSITIVE)
 def test_a_penalty_is_never_a_gain(width, height, was_width, was_height):
     place = np.zeros(1)
-    found = GridCandidates(place, place, np.array([width]), np.array([height]), place + 1)
-    (penalty,) = change_penalties(found, was_width, was_height, HOW)
+    candidates = GridCandidates(place, place, np.array([width]), np.array([height]), place + 1)
+    (penalty,) = change_penalties(candidates, was_width, was_height, HOW)
     assert 0 <= penalty <= 1
-    (same,) = change_penalties(found, width, height, HOW)
+    (same,) = change_penalties(candidates, width, height, HOW)
     assert same == pytest.approx(1)
 
 

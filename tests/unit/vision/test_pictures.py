@@ -36,28 +36,29 @@ def draw(path: Path, colour: int = 0) -> Path:
 
 
 def levels(path: Path) -> list[list[list[int]]]:
-    found: list[list[list[int]]] = np.asarray(read_picture(path)).tolist()
-    return found
+    result: list[list[list[int]]] = np.asarray(read_picture(path)).tolist()
+    return result
 
 
 def test_all_formats_and_upper_case_endings(tmp_path: Path) -> None:
-    made = [draw(tmp_path / f"p{i}.{one}", i) for i, one in enumerate(FORMATS)]
+    result = [draw(tmp_path / f"p{i}.{each}", i) for i, each in enumerate(FORMATS)]
     for name in (".hidden.jpg", "._p0.jpg", "notes.txt", "Thumbs.db"):
         (tmp_path / name).write_bytes(b"x")
     (tmp_path / "x.jpg").mkdir()
     bare = draw(tmp_path / "bare.png").rename(tmp_path / "bare")
-    found = list_pictures(tmp_path)
-    assert found.pictures == sorted([*made, bare])
-    assert found.left_out == []
+    pictures = list_pictures(tmp_path)
+    assert pictures.pictures == sorted([*result, bare])
+    assert pictures.left_out == []
 
 
 def test_pictures_that_cannot_be_read_are_counted(tmp_path: Path) -> None:
     for name in ("a.heic", "b.HEIC", "c.svg"):
         (tmp_path / name).write_bytes(b"x")
-    found = list_pictures(tmp_path)
-    assert found.pictures == []
+    pictures = list_pictures(tmp_path)
+    assert pictures.pictures == []
     assert (
-        summarise_suffixes(found.left_out) == f"2 .heic, 1 .svg, for example {tmp_path / 'a.heic'}"
+        summarise_suffixes(pictures.left_out)
+        == f"2 .heic, 1 .svg, for example {tmp_path / 'a.heic'}"
     )
 
 
@@ -90,11 +91,11 @@ def test_names_of_old_archives_can_be_shown_and_written(
 
 def test_frames_come_as_they_are_numbered(tmp_path: Path) -> None:
     """A tracker that is shown a folder follows from one to the next."""
-    made = [draw(tmp_path / f"f{n}.png") for n in (1, 2, 9, 10, 11, 100)]
-    assert list_pictures(tmp_path).pictures == made
+    result = [draw(tmp_path / f"f{n}.png") for n in (1, 2, 9, 10, 11, 100)]
+    assert list_pictures(tmp_path).pictures == result
     for texts in ([str(tmp_path)], [str(tmp_path / "*.png")]):
         with open_inputs(texts) as shown:
-            assert shown.pictures == made
+            assert shown.pictures == result
 
 
 def test_links_are_followed_once_and_counted_where_they_lead_nowhere(tmp_path: Path) -> None:
@@ -104,8 +105,8 @@ def test_links_are_followed_once_and_counted_where_they_lead_nowhere(tmp_path: P
     (cat / "more").symlink_to(tmp_path / "real")
     (cat / "round").symlink_to(cat)
     (cat / "gone.jpg").symlink_to(tmp_path / "none.jpg")
-    found = list_pictures(cat, deep=True)
-    assert found == ([cat / "more" / "a.jpg"], [cat / "gone.jpg"])
+    pictures = list_pictures(cat, deep=True)
+    assert pictures == ([cat / "more" / "a.jpg"], [cat / "gone.jpg"])
 
 
 def test_a_folder_that_cannot_be_read_is_one_line(tmp_path: Path) -> None:
@@ -192,10 +193,10 @@ def test_what_is_left_out_of_a_folder_is_said(
 
 
 def test_frames_hold_for_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    made = [draw(tmp_path / f"{i}.jpg") for i in range(5)]
+    result = [draw(tmp_path / f"{i}.jpg") for i in range(5)]
     monkeypatch.setattr(command, "MOST_PICTURES", 3)
     with open_inputs([str(tmp_path)], 2) as shown:
-        assert shown.pictures == made[:2]
+        assert shown.pictures == result[:2]
 
 
 def test_a_size_is_the_upright_pictures_and_needs_the_header_alone(tmp_path: Path) -> None:

@@ -54,35 +54,35 @@ def test_normalising_rounds_once():
     """A fused multiply-add in float32, checked in exact fractions."""
     picture = noise(224, 224)
     rules = msgspec.structs.replace(RULES, resize=224)
-    made, pixels = prepare_picture(picture, rules, SIZE), np.asarray(picture)
+    result, pixels = prepare_picture(picture, rules, SIZE), np.asarray(picture)
     norm, mean = np.array(RULES.norm, np.float32), np.array(RULES.mean, np.float32)
     bias = -mean * norm
     for (x, y), channel in itertools.product([(0, 0), (223, 223), (17, 101)], range(3)):
         level = int(pixels[y, x, channel])
         exact = Fraction(level) * Fraction(float(norm[channel])) + Fraction(float(bias[channel]))
-        assert made[channel, y, x] == np.float32(float(exact))
+        assert result[channel, y, x] == np.float32(float(exact))
 
 
 def test_bgr_turns_the_planes_and_not_the_figures():
     bgr = msgspec.structs.replace(RULES, order="bgr")
     turned = Image.fromarray(np.asarray(noise(256, 256))[..., ::-1].copy())
-    made = prepare_picture(noise(256, 256), bgr, SIZE)
-    assert np.array_equal(made, prepare_picture(turned, RULES, SIZE))
+    picture = prepare_picture(noise(256, 256), bgr, SIZE)
+    assert np.array_equal(picture, prepare_picture(turned, RULES, SIZE))
 
 
 def test_result_is_ready_for_ncnn():
-    made = prepare_picture(noise(300, 280), RULES, SIZE)
-    assert made.shape == (3, 224, 224)
-    assert made.dtype == np.float32
-    assert made.flags.c_contiguous
+    picture = prepare_picture(noise(300, 280), RULES, SIZE)
+    assert picture.shape == (3, 224, 224)
+    assert picture.dtype == np.float32
+    assert picture.flags.c_contiguous
 
 
 def test_board_gets_the_same_figures():
     flags = preprocess_flags(RULES, SIZE)
-    given = dict(zip(flags[::2], flags[1::2], strict=True))
-    assert (given["--resize"], given["--crop"], given["--order"]) == ("256", "224", "rgb")
-    assert tuple(map(float, given["--mean"].split(","))) == RULES.mean
-    assert tuple(map(float, given["--norm"].split(","))) == RULES.norm
+    inputs = dict(zip(flags[::2], flags[1::2], strict=True))
+    assert (inputs["--resize"], inputs["--crop"], inputs["--order"]) == ("256", "224", "rgb")
+    assert tuple(map(float, inputs["--mean"].split(","))) == RULES.mean
+    assert tuple(map(float, inputs["--norm"].split(","))) == RULES.norm
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))

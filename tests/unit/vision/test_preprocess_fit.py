@@ -94,22 +94,23 @@ def test_the_way_back_is_the_way_there_turned_round(size, into, place, points):
 @given(size=sides, into=inputs, place=place)
 def test_a_letterboxed_picture_touches_two_opposite_sides(size, into, place):
     at = picture_transform(size, letterbox(place=place), into)
-    made = at.x.scaled, at.y.scaled
-    assert any(one == side for one, side in zip(made, into[::-1], strict=True))
-    assert all(1 <= one <= side for one, side in zip(made, into[::-1], strict=True))
+    result = at.x.scaled, at.y.scaled
+    assert any(item == side for item, side in zip(result, into[::-1], strict=True))
+    assert all(1 <= item <= side for item, side in zip(result, into[::-1], strict=True))
     ratio = min(into[1] / size[0], into[0] / size[1])
-    for axis, one, length in ((at.x, made[0], size[0]), (at.y, made[1], size[1])):
-        assert abs(one - length * ratio) <= 0.5 or one == 1
+    for axis, each, length in ((at.x, result[0], size[0]), (at.y, result[1], size[1])):
+        assert abs(each - length * ratio) <= 0.5 or each == 1
         assert axis.margin == (0 if place == "topleft" else axis.margin)
 
 
 @pytest.mark.parametrize(
-    ("size", "made"), [((5, 8), (2, 4)), ((7, 8), (4, 4)), ((3000, 1), (4, 1)), ((11, 8), (4, 3))]
+    ("size", "expected"),
+    [((5, 8), (2, 4)), ((7, 8), (4, 4)), ((3000, 1), (4, 1)), ((11, 8), (4, 3))],
 )
-def test_sides_are_rounded_half_to_even(size, made):
+def test_sides_are_rounded_half_to_even(size, expected):
     """2.5 and 3.5 to 2 and 4; none below one pixel."""
     at = picture_transform(size, letterbox(), (4, 4))
-    assert (at.x.scaled, at.y.scaled) == made
+    assert (at.x.scaled, at.y.scaled) == expected
 
 
 @pytest.mark.parametrize(("height", "top"), [(4, 2), (5, 1), (2, 3)])
@@ -129,8 +130,8 @@ def test_the_filling_is_given_in_rgb(order, first):
 def test_pillows_filters_are_pillows(resample):
     pixels = np.random.default_rng(1).integers(0, 256, (50, 80, 3), np.uint8)
     seen = prepare_picture(Image.fromarray(pixels), Stretch(**PLAIN, resample=resample), (30, 40))
-    wanted = Image.fromarray(pixels).resize((40, 30), Image.Resampling[resample.upper()])
-    assert np.array_equal(seen, np.asarray(wanted).transpose(2, 0, 1))
+    expected = Image.fromarray(pixels).resize((40, 30), Image.Resampling[resample.upper()])
+    assert np.array_equal(seen, np.asarray(expected).transpose(2, 0, 1))
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -164,9 +165,9 @@ def test_beyond_the_picture_a_box_is_black():
 
 def test_boxes_are_clipped_to_the_picture():
     at = picture_transform((640, 480), letterbox(), (416, 416))
-    found = at.boxes_to_picture(np.array([[-50.0, 0, 500, 416], [52, 52, 364, 364]]))
-    assert found[0].tolist() == [0, 0, 640, 480]
-    assert found[1].tolist() == pytest.approx([80, 0, 560, 480])
+    result = at.boxes_to_picture(np.array([[-50.0, 0, 500, 416], [52, 52, 364, 364]]))
+    assert result[0].tolist() == [0, 0, 640, 480]
+    assert result[1].tolist() == pytest.approx([80, 0, 560, 480])
 
 
 @pytest.mark.parametrize(

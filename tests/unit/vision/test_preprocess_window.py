@@ -36,8 +36,8 @@ def level(picture, x, y, channel, border):
 
 def slowly(picture, region, size, border=None):
     """The definition."""
-    made = np.empty((*size, 3), np.uint8)
-    for row, column, channel in np.ndindex(*made.shape):
+    result = np.empty((*size, 3), np.uint8)
+    for row, column, channel in np.ndindex(*result.shape):
         x, fx = along(region[0], region[2], size[1], column)
         y, fy = along(region[1], region[3], size[0], row)
         sums = [
@@ -46,8 +46,8 @@ def slowly(picture, region, size, border=None):
             for dy in (0, 1)
         ]
         shares = [(2048 - fy) * (sums[0] >> 4) >> 16, fy * (sums[1] >> 4) >> 16]
-        made[row, column, channel] = (sum(shares) + 2) >> 2
-    return made
+        result[row, column, channel] = (sum(shares) + 2) >> 2
+    return result
 
 
 @settings(deadline=None)
@@ -75,8 +75,8 @@ def test_a_picture_is_resized_as_by_opencv():
 @given(x=corner, y=corner, width=length, height=length, border=st.sampled_from([None, (0, 9, 255)]))
 def test_any_region_is_as_defined(x, y, width, height, border):
     picture, region = noise(17, 13), (x, y, width, height)
-    made = resample_region(picture, region, (9, 7), border)
-    assert np.array_equal(made, slowly(picture, region, (9, 7), border))
+    result = resample_region(picture, region, (9, 7), border)
+    assert np.array_equal(result, slowly(picture, region, (9, 7), border))
 
 
 @settings(deadline=None)
@@ -99,18 +99,18 @@ def test_a_plain_picture_stays_plain(count, size, level):
 def test_it_is_bilinear_interpolation(width, columns):
     """Nearer than a level to the exact value in fractions, half a one being the rounding."""
     picture = noise(width, 1)
-    made = resample_region(picture, (0, 0, width, 1), (1, columns))[0, :, 0]
+    result = resample_region(picture, (0, 0, width, 1), (1, columns))[0, :, 0]
     for column in range(columns):
         at = (Fraction(2 * column + 1, 2) * width / columns) - Fraction(1, 2)
         at = min(max(at, Fraction(0)), Fraction(width - 1))
         first = min(math.floor(at), width - 2)
         left, right = (int(picture[0, first + step, 0]) for step in (0, 1))
-        assert abs(left + (right - left) * (at - first) - int(made[column])) < Fraction(2, 3)
+        assert abs(left + (right - left) * (at - first) - int(result[column])) < Fraction(2, 3)
 
 
 def test_far_outside_there_is_only_border():
-    made = resample_region(noise(5, 5), (1e6, -1e6, 3, 3), (4, 4), border=(1, 2, 3))
-    assert (made == (1, 2, 3)).all()
+    result = resample_region(noise(5, 5), (1e6, -1e6, 3, 3), (4, 4), border=(1, 2, 3))
+    assert (result == (1, 2, 3)).all()
 
 
 def test_a_weight_may_be_all_the_second_pixels():

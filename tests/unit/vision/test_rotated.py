@@ -144,8 +144,8 @@ def test_boxes_too_far_apart_to_be_compared_are_not_alike(threshold):
     every = random_boxes(3, 300, 200.0)
     alike = np.triu(gaussian_iou(every, every), 1) > threshold
     expected = np.flatnonzero(~alike.any(axis=0))
-    found = suppress_rotated(every, np.zeros(300, np.int64), threshold)
-    assert found.tolist() == expected.tolist()
+    result = suppress_rotated(every, np.zeros(300, np.int64), threshold)
+    assert result.tolist() == expected.tolist()
     assert distance_limit(threshold) >= 0
 
 

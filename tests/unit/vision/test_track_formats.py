@@ -74,9 +74,9 @@ def test_truth_of_2015_has_places_in_the_world_instead_of_classes(tmp_path):
 )
 def test_what_is_no_motchallenge_names_file_and_line(tmp_path, line):
     path = write(tmp_path, f"1,1,0,0,5,5,1\n{line}\n")
-    with pytest.raises(WrongInput, match=r"some\.txt:2: ") as told:
+    with pytest.raises(WrongInput, match=r"some\.txt:2: ") as result:
         read_mot_detections(path)
-    assert "frame,id,left,top,width,height,score" in str(told.value)
+    assert "frame,id,left,top,width,height,score" in str(result.value)
 
 
 def test_no_file_at_all(tmp_path):

@@ -112,8 +112,8 @@ def test_both_files_belong_together(source, precision, tmp_path):
 
 def test_a_blob_is_made_once_and_read_once(source):
     layers = fused_layers(source.config, FORMATS["fp16"])
-    made = [name for layer in layers for name in layer.tops]
+    result = [name for layer in layers for name in layer.tops]
     read = [name for layer in layers for name in layer.bottoms]
-    assert len(set(made)) == len(made)
+    assert len(set(result)) == len(result)
     assert len(set(read)) == len(read)
-    assert set(made) - set(read) <= {"logits", "embeddings"}
+    assert set(result) - set(read) <= {"logits", "embeddings"}
