@@ -162,6 +162,6 @@ def arguments() -> argparse.Namespace:
 
 
 if __name__ == "__main__":
-    asked = arguments()
-    asked.folder.mkdir(parents=True, exist_ok=True)
-    print(main(asked.network, asked.folder, asked.pictures, asked.trained, asked.side))
+    request = arguments()
+    request.folder.mkdir(parents=True, exist_ok=True)
+    print(main(request.network, request.folder, request.pictures, request.trained, request.side))

@@ -85,16 +85,16 @@ def arguments(line: Sequence[str] | None = None) -> argparse.Namespace:
 
 def main() -> int:
     """Exit code 1 when a row has a problem."""
-    asked = arguments()
+    request = arguments()
     try:
         nnrun = build_nnrun(load_target("rpi5")).nnrun
         with tempfile.TemporaryDirectory(prefix="piyard-counted-") as folder:
             there = board.make(Path(folder), nnrun)
-            rows = [measured(there, model) for model in asked.model or MODELS]
+            rows = [measured(there, model) for model in request.model or MODELS]
     except PiyardError as error:
         print(error, file=sys.stderr)
         return error.exit_code
-    print(shown(rows, asked.format))
+    print(shown(rows, request.format))
     return 1 if any(row.problems for row in rows) else 0
 
 

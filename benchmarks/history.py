@@ -124,9 +124,9 @@ def fill(count: int) -> None:
     chance = random.Random(1)
     with mock.patch.object(os, "fsync"):
         for number in range(count):
-            made = result(number, chance)
-            save_result(made)
-            save_record(made.record)
+            created = result(number, chance)
+            save_result(created)
+            save_record(created.record)
 
 
 def commands(artifacts: Path) -> list[Command]:
@@ -152,29 +152,29 @@ def seconds(argv: Sequence[str], home: Path) -> Times:
     return Times(took, used)
 
 
-def measured(asked: Sequence[Command], rounds: int, home: Path) -> dict[str, list[Times]]:
+def measured(commands: Sequence[Command], rounds: int, home: Path) -> dict[str, list[Times]]:
     """All in turns, so that whatever else the machine does meets all of them."""
-    times: dict[str, list[Times]] = {one.name: [] for one in asked}
-    for one in asked:
-        seconds(one.argv, home)
+    times: dict[str, list[Times]] = {command.name: [] for command in commands}
+    for command in commands:
+        seconds(command.argv, home)
     for _ in range(rounds):
-        for one in asked:
-            times[one.name].append(seconds(one.argv, home))
+        for command in commands:
+            times[command.name].append(seconds(command.argv, home))
     return times
 
 
-def table(asked: Sequence[Command], times: dict[str, list[Times]]) -> bool:
+def table(commands: Sequence[Command], times: dict[str, list[Times]]) -> bool:
     """Print it; whether all bars are kept."""
-    medians = {name: statistics.median(one.wall for one in each) for name, each in times.items()}
+    medians = {name: statistics.median(each.wall for each in runs) for name, runs in times.items()}
     print(f"{'':24} {'median s':>9} {'min s':>7} {'max s':>7} {'CPU s':>7} {'x history':>10}   bar")
-    for one in asked:
-        wall = [each.wall for each in times[one.name]]
-        cpu = statistics.median(each.cpu for each in times[one.name])
-        ratio = medians[one.name] / medians[asked[0].name]
-        bar = "" if one.bar_s is None else f"<= {one.bar_s} s"
-        figures = f"{medians[one.name]:>9.3f} {min(wall):>7.3f} {max(wall):>7.3f} {cpu:>7.3f}"
-        print(f"{one.name:24} {figures} {ratio:>10.2f}   {bar}".rstrip())
-    return all(one.bar_s is None or medians[one.name] <= one.bar_s for one in asked)
+    for command in commands:
+        wall = [each.wall for each in times[command.name]]
+        cpu = statistics.median(each.cpu for each in times[command.name])
+        ratio = medians[command.name] / medians[commands[0].name]
+        bar = "" if command.bar_s is None else f"<= {command.bar_s} s"
+        figures = f"{medians[command.name]:>9.3f} {min(wall):>7.3f} {max(wall):>7.3f} {cpu:>7.3f}"
+        print(f"{command.name:24} {figures} {ratio:>10.2f}   {bar}".rstrip())
+    return all(each.bar_s is None or medians[each.name] <= each.bar_s for each in commands)
 
 
 def main() -> int:
@@ -182,17 +182,17 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--results", type=int, default=10_000)
     parser.add_argument("--rounds", type=int, default=11)
-    asked = parser.parse_args()
+    args = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         artifacts, bytecode = Path(folder) / "artifacts", Path(folder) / "bytecode"
         os.environ["PIYARD_ARTIFACTS"] = str(artifacts)
-        with console.step(f"store {asked.results} results"):
-            fill(asked.results)
+        with console.step(f"store {args.results} results"):
+            fill(args.results)
         todo = commands(artifacts)
         first = seconds(todo[0].argv, bytecode).wall
         size = (artifacts / "results.sqlite").stat().st_size / 1e6
-        print(f"{asked.results} results; the index is made in {first:.1f} s and has {size:.1f} MB")
-        return int(not table(todo, measured(todo, asked.rounds, bytecode)))
+        print(f"{args.results} results; the index is made in {first:.1f} s and has {size:.1f} MB")
+        return int(not table(todo, measured(todo, args.rounds, bytecode)))
 
 
 if __name__ == "__main__":

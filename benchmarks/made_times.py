@@ -43,14 +43,14 @@ def outliers(rng: Generator, size: tuple[int, ...]) -> Times:
 def following(part: float) -> Noise:
     """Normal noise of which each sample keeps a part of the one before: AR(1), variance 1."""
 
-    def made(rng: Generator, size: tuple[int, ...]) -> Times:
+    def noise(rng: Generator, size: tuple[int, ...]) -> Times:
         from scipy.signal import lfilter
 
         fresh = rng.standard_normal((*size[:-1], size[-1] + RUN_IN))
         kept = lfilter([np.sqrt(1 - part**2)], [1, -part], fresh, axis=-1)
         return np.asarray(kept[..., RUN_IN:])
 
-    return made
+    return noise
 
 
 INDEPENDENT: dict[str, Noise] = {

@@ -269,14 +269,14 @@ def main() -> None:
     options = arguments()
     attempts = list_attempts(_split(options.sizes), _split(options.formats), _split(options.only))
     past = read_outcomes(options.outcomes) if options.outcomes and options.resume else []
-    known = {attempt.key: attempt for attempt in past}
-    left = [attempt for attempt in attempts if attempt.key not in known]
+    reference = {attempt.key: attempt for attempt in past}
+    left = [attempt for attempt in attempts if attempt.key not in reference]
     for done in attempt_all(left, options.python, options.jobs):
-        known[done.key] = done
+        reference[done.key] = done
         if options.outcomes:
             with options.outcomes.open("ab") as file:
                 file.write(msgspec.json.encode(done) + b"\n")
-    _print([known[attempt.key] for attempt in attempts], options.format)
+    _print([reference[attempt.key] for attempt in attempts], options.format)
 
 
 def attempt_all(attempts: Sequence[Attempt], python: str, jobs: int) -> Iterator[Attempt]:

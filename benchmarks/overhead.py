@@ -44,17 +44,24 @@ class Program:
     samples: Callable[[str], list[float]]
 
 
-def programs(asked: argparse.Namespace) -> list[Program]:
+def programs(options: argparse.Namespace) -> list[Program]:
     """The bare loop first, nnrun second."""
 
     def bare(loops: int) -> list[str]:
-        return [asked.bare, asked.param, asked.bin, asked.shape, str(asked.threads), str(loops)]
+        return [
+            options.bare,
+            options.param,
+            options.bin,
+            options.shape,
+            str(options.threads),
+            str(loops),
+        ]
 
     def nnrun(loops: int) -> list[str]:
-        net = ["--param", asked.param, "--bin", asked.bin, "--shape", asked.shape]
-        run = ["--threads", str(asked.threads), "--warmup", "0", "--loops", str(loops)]
+        net = ["--param", options.param, "--bin", options.bin, "--shape", options.shape]
+        run = ["--threads", str(options.threads), "--warmup", "0", "--loops", str(loops)]
         # ncnn's own choice of kernels, which the bare loop leaves alone.
-        return [asked.nnrun, "bench", *net, *run, "--winograd", "63"]
+        return [options.nnrun, "bench", *net, *run, "--winograd", "63"]
 
     def plain(text: str) -> list[float]:
         return [float(line) for line in text.split()]
@@ -135,17 +142,19 @@ def parse(line: Sequence[str] | None = None) -> argparse.Namespace:
 
 def main() -> int:
     """Measure, print, judge."""
-    asked = parse()
-    both = programs(asked)
+    request = parse()
+    both = programs(request)
     by, count = counter()
-    counts = [instructions(program, asked.counted, count) for program in both]
-    medians = [statistics.median(s) for s in interleaved_ms(both, asked.loops, asked.rounds)]
+    counts = [instructions(program, request.counted, count) for program in both]
+    medians = [statistics.median(s) for s in interleaved_ms(both, request.loops, request.rounds)]
     print(f"{'':12} {'instructions (' + by + ')':>24} {'median ms':>12}")
     for program, counted, median in zip(both, counts, medians, strict=True):
         print(f"{program.name:12} {counted:>24,.0f} {median:>12.4f}")
     over, slower = (100 * (pair[1] / pair[0] - 1) for pair in (counts, medians))
-    print(f"{'overhead':12} {over:>+23.4f}% {slower:>+11.2f}%   bar {asked.bar} % of instructions")
-    return int(over > asked.bar)
+    print(
+        f"{'overhead':12} {over:>+23.4f}% {slower:>+11.2f}%   bar {request.bar} % of instructions"
+    )
+    return int(over > request.bar)
 
 
 if __name__ == "__main__":

@@ -31,18 +31,18 @@ COLUMNS = ("Model", "Weights", "Data type", "Input", "Count", "Cosine", "Max abs
 
 def main() -> int:
     """Print the table; the exit code says whether every figure meets its model's threshold."""
-    asked = _arguments()
-    pictures = _spread(asked.pictures, asked.count)
+    request = _arguments()
+    pictures = _spread(request.pictures, request.count)
     rows: list[list[str]] = []
     try:
-        for name in asked.models:
-            made = convert_model(load_model(name), random_weights=name in asked.random)
-            rows += _rows(made, _prove(made, pictures))
+        for name in request.models:
+            conversion = convert_model(load_model(name), random_weights=name in request.random)
+            rows += _rows(conversion, _prove(conversion, pictures))
     except PiyardError as error:
         console.info(str(error))
         return error.exit_code
     finally:
-        print(render_table(COLUMNS, rows, asked.format))
+        print(render_table(COLUMNS, rows, request.format))
     for way, computed in PRECISION_NOTES.items():
         console.info(f"{way}: {computed}")
     return 0
@@ -62,31 +62,44 @@ def _arguments() -> argparse.Namespace:
 
 def _spread(folder: Path, count: int) -> list[Path]:
     """``count`` pictures from all over the folder."""
-    found = sorted(folder.rglob("*.jpg"))
-    if len(found) < count:
-        sys.exit(f"{folder} holds {len(found)} pictures, not {count}")
-    return [found[i * len(found) // count] for i in range(count)]
+    result = sorted(folder.rglob("*.jpg"))
+    if len(result) < count:
+        sys.exit(f"{folder} holds {len(result)} pictures, not {count}")
+    return [result[i * len(result) // count] for i in range(count)]
 
 
-def _prove(made: Conversion, pictures: list[Path]) -> ProofResult:
+def _prove(conversion: Conversion, pictures: list[Path]) -> ProofResult:
     from piyard.models.networks import inference
 
-    model = load_model(made.name)
-    files = choose_files(model, random_weights=not made.has_real_weights)
-    with console.step(f"compare {made.name}"), inference(), tempfile.TemporaryDirectory() as half:
+    model = load_model(conversion.name)
+    files = choose_files(model, random_weights=not conversion.has_real_weights)
+    with (
+        console.step(f"compare {conversion.name}"),
+        inference(),
+        tempfile.TemporaryDirectory() as half,
+    ):
         nets = reference_networks(model, files)
         for net in nets.values():
             net.lower(Path(half), half=True)
-        pairs = {stem: load_net_pair(made.folder, Path(half), stem) for stem in nets}
-        asked = make_case(model, nets, make_inputs(model, nets, pictures), pictures)
-        return prove_nets(asked, nets, pairs)
+        pairs = {stem: load_net_pair(conversion.folder, Path(half), stem) for stem in nets}
+        case = make_case(model, nets, make_inputs(model, nets, pictures), pictures)
+        return prove_nets(case, nets, pairs)
 
 
-def _rows(made: Conversion, proved: ProofResult) -> list[list[str]]:
-    weights = made.manifest.weights
-    told = f"random, seed {weights.seed}" if weights.kind == "random" else weights.sha256[:8]
+def _rows(conversion: Conversion, proved: ProofResult) -> list[list[str]]:
+    weights = conversion.manifest.weights
+    weights_text = (
+        f"random, seed {weights.seed}" if weights.kind == "random" else weights.sha256[:8]
+    )
     return [
-        [made.name, told, way, kind, *figures.cells, f"{figures.same_top}/{figures.count}"]
+        [
+            conversion.name,
+            weights_text,
+            way,
+            kind,
+            *figures.cells,
+            f"{figures.same_top}/{figures.count}",
+        ]
         for way, kinds in proved.figures.items()
         for kind, outputs in kinds.items()
         for figures in outputs.values()

@@ -75,22 +75,22 @@ def _held(low: Times, high: Times, truth: float) -> float:
     return float(((low <= truth) & (truth <= high)).mean())
 
 
-def rate(asked: Callable[[Times], object], series: Times) -> float:
+def rate(test: Callable[[Times], object], series: Times) -> float:
     """In which part of the series something is found."""
-    return float(np.mean([asked(one) not in {None, False} for one in series]))
+    return float(np.mean([test(run) not in {None, False} for run in series]))
 
 
 def called(series_a: Times, series_b: Times) -> float:
     """In which part of the comparisons of two runs a change is called."""
-    found = (compare_samples(a, b) for a, b in zip(series_a, series_b, strict=True))
-    return float(np.mean([one.verdict != "not significant" for one in found]))
+    comparison = (compare_samples(a, b) for a, b in zip(series_a, series_b, strict=True))
+    return float(np.mean([each.verdict != "not significant" for each in comparison]))
 
 
 def called_by_runs(runs_a: Times, runs_b: Times) -> float:
     """The same for trials by runs by samples."""
     pairs = (list(zip(a, b, strict=True)) for a, b in zip(runs_a, runs_b, strict=True))
-    found = (compare_runs(one) for one in pairs)
-    return float(np.mean([one.verdict != "not significant" for one in found]))
+    comparison = (compare_runs(pair) for pair in pairs)
+    return float(np.mean([each.verdict != "not significant" for each in comparison]))
 
 
 def two_builds(
@@ -198,10 +198,10 @@ def main(arguments: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--trials", type=int, default=1000)
     parser.add_argument("--seed", type=int, default=1)
-    asked = parser.parse_args(arguments)
-    rng = np.random.default_rng(asked.seed)
-    for made in (intervals, slow_changes, drifts, two_modes, comparisons, turns):
-        print(made(rng, asked.trials), end="\n\n", flush=True)
+    args = parser.parse_args(arguments)
+    rng = np.random.default_rng(args.seed)
+    for table in (intervals, slow_changes, drifts, two_modes, comparisons, turns):
+        print(table(rng, args.trials), end="\n\n", flush=True)
     return 0
 
 

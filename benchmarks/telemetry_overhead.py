@@ -79,11 +79,11 @@ def measured_run(there: Board, conversion: Conversion, rounds: int) -> Run:
 def measured_besides(there: Board, rounds: int) -> dict[str, Counts]:
     """All at once: they mostly sleep, and a count does not depend on who else is there."""
     with ThreadPoolExecutor(rounds * len(BESIDE)) as pool:
-        asked = {
+        counts = {
             name: [pool.submit(beside.per_second, there, what) for _ in range(rounds)]
             for name, what in BESIDE.items()
         }
-        return {name: medians([each.result() for each in all_]) for name, all_ in asked.items()}
+        return {name: medians([each.result() for each in all_]) for name, all_ in counts.items()}
 
 
 def medians(rounds: Sequence[Counts]) -> Counts:
@@ -153,18 +153,20 @@ def arguments(line: Sequence[str] | None = None) -> argparse.Namespace:
 
 def main() -> int:
     """Make, measure, print, judge."""
-    asked = arguments()
-    nets = [convert_model(load_model(name), random_weights=True) for name in asked.model or MODELS]
+    request = arguments()
+    nets = [
+        convert_model(load_model(name), random_weights=True) for name in request.model or MODELS
+    ]
     with tempfile.TemporaryDirectory() as folder:
         there = board.make(Path(folder), build_nnrun(load_target("rpi5")).nnrun)
         runs = []
         for net in nets:
             with console.step(f"run {net.name}"):
-                runs.append(measured_run(there, net, asked.rounds))
+                runs.append(measured_run(there, net, request.rounds))
         with console.step("what works beside it"):
-            besides = measured_besides(there, asked.rounds)
-    print(shown(runs, besides, asked.format))
-    return int(any(percent(besides["piyard"], run.speed) > asked.bar for run in runs))
+            besides = measured_besides(there, request.rounds)
+    print(shown(runs, besides, request.format))
+    return int(any(percent(besides["piyard"], run.speed) > request.bar for run in runs))
 
 
 if __name__ == "__main__":

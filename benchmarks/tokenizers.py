@@ -64,22 +64,22 @@ def measure(folder: Path, program: Path, lines: Sequence[bytes], scratch: Path) 
     ids, ms, package_ms = 0, 0.0, 0.0
     for flags in ((), ("--ends",)):
         begin = time.perf_counter()
-        known = [package.encode(text, add_special_tokens=bool(flags)).ids for text in texts]
+        reference = [package.encode(text, add_special_tokens=bool(flags)).ids for text in texts]
         package_ms = (time.perf_counter() - begin) * 1000
         shown = nnrun.run(lines, *flags)
-        ids, ms = sum(map(len, known)), sum(line["ms"] for line in shown)
-        different |= {at for at, line in enumerate(shown) if line["ids"] != known[at]}
-        different |= _different_texts(nnrun, package, known)
+        ids, ms = sum(map(len, reference)), sum(line["ms"] for line in shown)
+        different |= {at for at, line in enumerate(shown) if line["ids"] != reference[at]}
+        different |= _different_texts(nnrun, package, reference)
     return Row(folder.name, len(lines), ids, len(different), ms, package_ms)
 
 
-def _different_texts(nnrun: Nnrun, package: Tokenizer, known: Sequence[list[int]]) -> set[int]:
-    numbers = [" ".join(map(str, ids)).encode() for ids in known]
+def _different_texts(nnrun: Nnrun, package: Tokenizer, reference: Sequence[list[int]]) -> set[int]:
+    numbers = [" ".join(map(str, ids)).encode() for ids in reference]
     special = {at for at, token in package.get_added_tokens_decoder().items() if token.special}
     different = set()
     for flags, left_out in (((), set()), (("--skip-special",), special)):
         shown = nnrun.run(numbers, "--decode", *flags, each="line")
-        for at, (line, ids) in enumerate(zip(shown, known, strict=True)):
+        for at, (line, ids) in enumerate(zip(shown, reference, strict=True)):
             kept = [number for number in ids if number not in left_out]
             if line["text"] != package.decode(kept, skip_special_tokens=False):
                 different.add(at)

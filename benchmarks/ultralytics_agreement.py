@@ -77,16 +77,16 @@ class Agreement(msgspec.Struct, kw_only=True):
 
 def main() -> int:
     """Print the table."""
-    asked = _arguments()
-    pictures = list_pictures(asked.pictures).pictures[: asked.count]
+    request = _arguments()
+    pictures = list_pictures(request.pictures).pictures[: request.count]
     rows = []
-    for pair in asked.models:
+    for pair in request.models:
         name, _, file = pair.partition("=")
         model = load_model(name)
-        agreement = _compare_model(model, Path(file), pictures, asked)
+        agreement = _compare_model(model, Path(file), pictures, request)
         rows.append([name, model.task, *agreement.cells()])
         print(render_table(COLUMNS, rows[-1:], "csv"), file=sys.stderr)
-    print(render_table(COLUMNS, rows, asked.format))
+    print(render_table(COLUMNS, rows, request.format))
     return 0
 
 
@@ -105,30 +105,30 @@ def _arguments() -> argparse.Namespace:
 
 
 def _compare_model(
-    model: Model, file: Path, pictures: Sequence[Path], asked: argparse.Namespace
+    model: Model, file: Path, pictures: Sequence[Path], options: argparse.Namespace
 ) -> Agreement:
-    if isinstance(model.head, Dense) and asked.score is not None:
-        head = msgspec.structs.replace(model.head, score=asked.score)
+    if isinstance(model.head, Dense) and options.score is not None:
+        head = msgspec.structs.replace(model.head, score=options.score)
         model = msgspec.structs.replace(model, head=head)
     worst = Agreement()
     with inference():
         compute = net_function(convert_model(load_model(model.name), force=True).folder)
-        for path, theirs in zip(pictures, _predict(model, file, pictures, asked), strict=True):
+        for path, theirs in zip(pictures, _predict(model, file, pictures, options), strict=True):
             _add_picture(worst, model, compute, path, theirs)
     return worst
 
 
 def _predict(
-    model: Model, file: Path, pictures: Sequence[Path], asked: argparse.Namespace
+    model: Model, file: Path, pictures: Sequence[Path], request: argparse.Namespace
 ) -> Iterator[dict[str, Any]]:
     """What Ultralytics sees in each picture."""
-    options: dict[str, Any] = {"first": asked.first, "end2end": False}
+    options: dict[str, Any] = {"first": request.first, "end2end": False}
     if isinstance(model.head, Dense):
         head = model.head
         options |= {"conf": head.score, "iou": head.nms, "max_det": head.most}
         options["end2end"] = isinstance(head, Yolov8) and head.end_to_end
     size = [str(side) for side in model.input[1:]]
-    words = [asked.python, str(CHILD), str(file), model.task, *size, json.dumps(options)]
+    words = [request.python, str(CHILD), str(file), model.task, *size, json.dumps(options)]
     done = subprocess.run(
         [*words, *map(str, pictures)], capture_output=True, text=True, check=False
     )
@@ -165,13 +165,13 @@ def _add_classes(worst: Agreement, model: Model, output: Any, theirs: Any) -> No
     worst.score = max(worst.score, float(np.abs(ours - theirs).max()))
 
 
-def _read_object(told: dict[str, Any]) -> DecodedObject:
-    points = told.get("keypoints")
-    mask, rotated = told.get("mask"), told.get("rotated")
+def _read_object(line: dict[str, Any]) -> DecodedObject:
+    points = line.get("keypoints")
+    mask, rotated = line.get("mask"), line.get("rotated")
     return DecodedObject(
-        class_=int(told["class"]),
-        score=told["score"],
-        box=tuple(told["box"]),
+        class_=int(line["class"]),
+        score=line["score"],
+        box=tuple(line["box"]),
         keypoints=None if points is None else np.asarray(points, np.float64),
         mask=None if mask is None else decode_mask(msgspec.convert(mask, Rle)),
         rotated=None if rotated is None else tuple(rotated),
@@ -199,9 +199,9 @@ def _add_objects(
     pairs = match_objects(theirs, ours)
     worst.objects += max(len(ours), len(theirs))
     worst.matched += len(pairs)
-    told, found = {i for i, _ in pairs}, {j for _, j in pairs}
-    alone = [each.score for i, each in enumerate(theirs) if i not in told]
-    alone += [each.score for j, each in enumerate(ours) if j not in found]
+    matched_theirs, matched_ours = {i for i, _ in pairs}, {j for _, j in pairs}
+    alone = [each.score for i, each in enumerate(theirs) if i not in matched_theirs]
+    alone += [each.score for j, each in enumerate(ours) if j not in matched_ours]
     worst.alone = max([worst.alone, *alone])
     for i, j in pairs:
         _add_pair(worst, theirs[i], ours[j], size)

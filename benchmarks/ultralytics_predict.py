@@ -43,8 +43,8 @@ def _describe(result: Any) -> dict[str, Any]:
     if result.probs is not None:
         return {"probabilities": result.probs.data.tolist()}
     if result.obb is not None:
-        found = result.obb
-        columns = [found.cls, found.conf, found.xyxy, found.xywhr]
+        obb = result.obb
+        columns = [obb.cls, obb.conf, obb.xyxy, obb.xywhr]
         keys = ("class", "score", "box", "rotated")
         rows = zip(*(column.tolist() for column in columns), strict=True)
         return {"objects": [dict(zip(keys, row, strict=True)) for row in rows]}

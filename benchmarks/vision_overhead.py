@@ -123,16 +123,16 @@ def arguments(line: Sequence[str] | None = None) -> argparse.Namespace:
 
 def main() -> int:
     """Make, measure, print, judge."""
-    asked = arguments()
+    request = arguments()
     with tempfile.TemporaryDirectory() as folder:
         counter = make(Path(folder))
-        found = {
-            name: measured(counter, name, asked.picture.resolve(), asked.precision)
-            for name in asked.model or MODELS
+        result = {
+            name: measured(counter, name, request.picture.resolve(), request.precision)
+            for name in request.model or MODELS
         }
-    rows = [stages.row(name) for name, stages in found.items()]
-    print(render_table(COLUMNS, rows, asked.format))
-    return int(any(stages.percent > asked.bar for stages in found.values()))
+    rows = [stages.row(name) for name, stages in result.items()]
+    print(render_table(COLUMNS, rows, request.format))
+    return int(any(stages.percent > request.bar for stages in result.values()))
 
 
 if __name__ == "__main__":

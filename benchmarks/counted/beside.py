@@ -32,8 +32,8 @@ def piyards(there: Board, counts: Path, seconds: int) -> None:
         run.mkdir(parents=True)
         (run / "supervise.sh").write_text(script_text("supervise"))
         watch = watch_command("nnrun")
-        told = ["token", "owner", RUN, str(LIMIT_S), str(LEASE_SECONDS), "", "/nowhere"]
-        argv = ["supervise.sh", *told, str(len(watch)), *watch, "idle", str(seconds)]
+        words = ["token", "owner", RUN, str(LIMIT_S), str(LEASE_SECONDS), "", "/nowhere"]
+        argv = ["supervise.sh", *words, str(len(watch)), *watch, "idle", str(seconds)]
         board.run(there, there.argv("sh", *argv), counts, run)
 
 

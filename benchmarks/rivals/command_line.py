@@ -34,25 +34,25 @@ class Usual:
 
 def main(about: str, usual: Usual, rows_of: RowsOf) -> int:
     """Parse, compare, print; the exit code is 0 when every tool did the job every time."""
-    asked = arguments(about, usual)
+    request = arguments(about, usual)
     try:
-        compared = compare(plan(asked, usual))
+        compared = compare(plan(request, usual))
     except PiyardError as error:
         console.info(str(error))
         return error.exit_code
     except KeyboardInterrupt:
         return 130
-    print(shown(compared, rows_of, asked.format))
+    print(shown(compared, rows_of, request.format))
     return 0
 
 
-def plan(asked: argparse.Namespace, usual: Usual) -> Plan:
+def plan(options: argparse.Namespace, usual: Usual) -> Plan:
     """What to compare, by the command line."""
     return Plan(
-        counts=asked.boards or (usual.quick_counts if asked.quick else usual.counts),
-        delays_ms=asked.delays,
-        rounds=asked.rounds or (QUICK_ROUNDS if asked.quick else ROUNDS),
-        names=asked.tools,
+        counts=options.boards or (usual.quick_counts if options.quick else usual.counts),
+        delays_ms=options.delays,
+        rounds=options.rounds or (QUICK_ROUNDS if options.quick else ROUNDS),
+        names=options.tools,
     )
 
 
@@ -114,9 +114,9 @@ def _numbers(kind: type[float], least: float) -> Callable[[str], list[float]]:
     """Numbers between commas, none below ``least``."""
 
     def numbers(text: str) -> list[float]:
-        found = [kind(part) for part in text.split(",")]
-        if not all(number >= least for number in found):
+        values = [kind(part) for part in text.split(",")]
+        if not all(number >= least for number in values):
             raise argparse.ArgumentTypeError(f"{text}: none may be below {least:g}")
-        return found
+        return values
 
     return numbers

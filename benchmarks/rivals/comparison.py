@@ -45,8 +45,8 @@ def compare(plan: Plan) -> Compared:
     """Take all samples; boards and forwarders are gone afterwards, whatever happens."""
     programs = tools.ensure()
     compared = ways.chosen(ways.all_of(programs), plan.names)
-    with _ended_by_sigterm(), tempfile.TemporaryDirectory(prefix="piyard-") as made:
-        folder = Path(made)
+    with _ended_by_sigterm(), tempfile.TemporaryDirectory(prefix="piyard-") as directory:
+        folder = Path(directory)
         pairs = keys.make(folder / "keys")
         rounds = Rounds(compared, payload.make(folder / "payload"))
         samples: list[Sample] = []

@@ -30,22 +30,24 @@ LOOPBACK, USER = "127.0.0.1", "pi"
 def main() -> None:
     """Deploy to all boards of the job at once."""
     job = json.loads(Path(sys.argv[1]).read_text())
-    release = Release(label="benchmark", files=[_file(job, *told) for told in job["files"].items()])
+    release = Release(
+        label="benchmark", files=[_file(job, *output) for output in job["files"].items()]
+    )
     rehash = "rehash" in sys.argv[2:]
-    told: dict[str, dict[str, int]] = {}
+    result: dict[str, dict[str, int]] = {}
 
     def to(name: str) -> None:
         with open_session(_login(job, name)) as session:
             done = deploy_releases(session, [release], new_lease("benchmark"), rehash=rehash)
-            told[name] = {"commands": session.commands, "sent": done.sent}
+            result[name] = {"commands": session.commands, "sent": done.sent}
 
     run_parallel([(name, partial(to, name)) for name in job["boards"]])
-    print(json.dumps(told))
+    print(json.dumps(result))
 
 
-def _file(job: dict[str, Any], name: str, known: dict[str, Any]) -> ReleaseFile:
+def _file(job: dict[str, Any], name: str, facts: dict[str, Any]) -> ReleaseFile:
     path = Path(job["folder"]) / name
-    return ReleaseFile(name=name, path=path, sha256=known["sha256"], size=known["size"])
+    return ReleaseFile(name=name, path=path, sha256=facts["sha256"], size=facts["size"])
 
 
 def _login(job: dict[str, Any], name: str) -> Login:

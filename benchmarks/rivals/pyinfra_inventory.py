@@ -7,6 +7,5 @@ import os
 from pathlib import Path
 
 boards = [
-    (name, known)
-    for name, known in json.loads(Path(os.environ["RIVALS_HOSTS"]).read_text()).items()
+    (name, host) for name, host in json.loads(Path(os.environ["RIVALS_HOSTS"]).read_text()).items()
 ]

@@ -64,10 +64,10 @@ def all_of(programs: Path) -> list[Way]:
 
 def chosen(ways: list[Way], names: list[str]) -> list[Way]:
     """piyard's way and those named; ``all`` names all of them."""
-    known = {way.name: way for way in ways}
+    by_name = {way.name: way for way in ways}
     for name in names:
-        if name not in {ALL, *known}:
-            raise unknown_name("tool", name, [ALL, *known])
+        if name not in {ALL, *by_name}:
+            raise unknown_name("tool", name, [ALL, *by_name])
     return [way for way in ways if ALL in names or way.name in {PIYARD, *names}]
 
 
@@ -114,9 +114,9 @@ def _ansible(programs: Path, name: str, transfer: str, *, warm: bool = False) ->
     """Each sample opens its own connections, or with ``warm`` finds them open."""
 
     def argv(job: Job) -> list[str]:
-        given = {"payload": job.payload.folder, "sums": job.sums, "release": job.release}
-        extra = [f"{key}={value}" for key, value in (given | {"transfer": transfer}).items()]
-        options = [part for one in extra for part in ("-e", one)]
+        inputs = {"payload": job.payload.folder, "sums": job.sums, "release": job.release}
+        extra = [f"{key}={value}" for key, value in (inputs | {"transfer": transfer}).items()]
+        options = [part for each in extra for part in ("-e", each)]
         return [str(programs / "ansible-playbook"), str(HERE / "playbook.yaml"), *options]
 
     def env(job: Job) -> dict[str, str]:
@@ -142,8 +142,8 @@ def _hang_up(job: Job) -> None:
 
 
 def _pyinfra(programs: Path, job: Job) -> list[str]:
-    given = {"payload": job.payload.folder, "sums": job.sums, "release": job.release}
-    data = [part for key, value in given.items() for part in ("--data", f"{key}={value}")]
+    inputs = {"payload": job.payload.folder, "sums": job.sums, "release": job.release}
+    data = [part for key, value in inputs.items() for part in ("--data", f"{key}={value}")]
     inventory, deploy = HERE / "pyinfra_inventory.py", HERE / "pyinfra_deploy.py"
     return [str(programs / "pyinfra"), "-y", *data, str(inventory), str(deploy)]
 

@@ -14,7 +14,7 @@ import socket
 import tarfile
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -251,7 +251,7 @@ def _find_answering(container: Container, board_id: str) -> EmulatedBoard | None
 
 
 def _emulated_board(container: Container, board_id: str) -> EmulatedBoard | None:
-    ports: list[dict[str, Any]] = container.ports.get(PORT) or []
+    ports: list[dict[str, str]] = container.ports.get(PORT) or []
     if not ports:
         return None
     return EmulatedBoard(

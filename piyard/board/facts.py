@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from functools import cache
-from typing import Any
 
 import msgspec
 
@@ -90,10 +89,10 @@ def parse_facts(text: str) -> Facts:
     """Facts from ``name=value`` lines; an empty value is null."""
     pairs = dict(line.split("=", 1) for line in text.splitlines() if "=" in line)
     fields = Facts.__struct_fields__
-    texts: dict[str, Any] = {n: value or None for n, value in pairs.items() if n in fields}
+    texts: dict[str, str | None] = {n: value or None for n, value in pairs.items() if n in fields}
     numbers = {name: _parse_number(texts.get(name)) for name in _number_fields()}
     machine = {"machine": texts.get("machine") or "unknown"}
-    return msgspec.convert(texts | numbers | machine, Facts)
+    return msgspec.convert({**texts, **numbers, **machine}, Facts)
 
 
 def _parse_number(text: str | None) -> int | None:

@@ -74,17 +74,17 @@ def compress_model(request: CompressRequest) -> None:
     if request.dry_run:
         _print_plan(steps, data)
         return
-    made = _make_steps(request, options, steps, data)
-    _print_summary(request, [variant.model for variant in made], data)
+    variants = _make_steps(request, options, steps, data)
+    _print_summary(request, [variant.model for variant in variants], data)
 
 
 def _print_summary(
-    request: CompressRequest, made: Sequence[Model], data: PicturesApart | None
+    request: CompressRequest, models: Sequence[Model], data: PicturesApart | None
 ) -> None:
     """The table, the plot and what to take."""
     target = load_target(request.target)
     judged = data.judged if data else None
-    family = list_family(made, judged)
+    family = list_family(models, judged)
     speeds = measure_speeds(request, family, target)
     rows = make_rows(judge_family(family, judged, target.precisions, speeds))
     print(render_rows(rows, request.format))
@@ -117,9 +117,9 @@ def bench_speeds(
 ) -> dict[str, Speed]:
     """Medians of benchmarks on the board, each model in its own precision."""
     speeds: dict[str, Speed] = {}
-    wanted = {model.name: board_precision(model, target.precisions) for model in models}
-    for precision in dict.fromkeys(wanted.values()):
-        some = [model for model in models if wanted[model.name] == precision]
+    precisions = {model.name: board_precision(model, target.precisions) for model in models}
+    for precision in dict.fromkeys(precisions.values()):
+        some = [model for model in models if precisions[model.name] == precision]
         bench = BenchRequest(hosts=request.hosts, precisions=(precision,))
         with plan_work(bench, "compress", models=some) as plan:
             prepared = prepare_jobs(
@@ -233,7 +233,7 @@ def _make_steps(
     steps: Sequence[PlannedStep],
     data: PicturesApart | None,
 ) -> list[MadeVariant]:
-    made: list[MadeVariant] = []
+    variants: list[MadeVariant] = []
     for planned in steps:
         parent = load_model(planned.parent)
         learnt = data.learnt if data else None
@@ -241,8 +241,8 @@ def _make_steps(
         variant = make_variant(step, replace=request.replace_variant, force=request.force)
         say_variant(variant)
         print_conversion(variant.conversion)
-        made.append(variant)
-    return made
+        variants.append(variant)
+    return variants
 
 
 def rebuild(request: CompressRequest) -> None:

@@ -72,14 +72,14 @@ def flag(about: str, type: ValueType[Any], *, default: Any = REQUIRED, name: str
 class Request:
     """The base of all requests. A field with a plain default is not on the command line."""
 
-    _own: ClassVar[Mapping[str, Any]] = {}
-    _fields: ClassVar[Mapping[str, Any]] = {}
+    _own: ClassVar[Mapping[str, object]] = {}
+    _fields: ClassVar[Mapping[str, object]] = {}
     _flags: ClassVar[Mapping[str, Flag]] = {}
 
     def __init_subclass__(cls) -> None:
         """Collect the fields, the class's own before inherited ones."""
         cls._own = {key: vars(cls)[key] for key in cls.__annotations__}
-        fields: dict[str, Any] = {}
+        fields: dict[str, object] = {}
         for base in cls.__mro__:
             for key, value in base.__dict__.get("_own", {}).items():
                 fields.setdefault(key, value)
@@ -123,7 +123,7 @@ class Request:
         return words
 
     @classmethod
-    def parse(cls, options: Mapping[str, Any]) -> Self:
+    def parse(cls, options: Mapping[str, object]) -> Self:
         """A request from parsed texts, by the flags' names; raises ``WrongInput``."""
         values = {}
         for key, flag in cls._flags.items():

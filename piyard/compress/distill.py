@@ -72,13 +72,13 @@ class Distillation:
         import torch
 
         self.teacher.to(batch.inputs.device)
-        with torch.no_grad(), _watch(self.teacher, [each.teacher for each in self.pairs]) as known:
+        with torch.no_grad(), _watch(self.teacher, [each.teacher for each in self.pairs]) as target:
             answers = self.teacher(batch.inputs)
         with _watch(network, [each.student for each in self.pairs]) as seen:
             outputs = network(batch.inputs)
         loss = self._compare_outputs(outputs, answers)
         if self.pairs:
-            loss = loss + self.settings.features * self._compare_features(seen, known)
+            loss = loss + self.settings.features * self._compare_features(seen, target)
         if batch.labels is None:
             return Measured(loss, None)
         scores = first_output(outputs)
@@ -98,10 +98,10 @@ class Distillation:
         return sum(losses[1:], losses[0]) / len(losses)
 
     def _compare_features(
-        self, seen: dict[str, torch.Tensor], known: dict[str, torch.Tensor]
+        self, seen: dict[str, torch.Tensor], target: dict[str, torch.Tensor]
     ) -> torch.Tensor:
         losses = [
-            _relative_square(project(seen[pair.student]), known[pair.teacher])
+            _relative_square(project(seen[pair.student]), target[pair.teacher])
             for pair, project in zip(self.pairs, self.trained or (), strict=True)
         ]
         return sum(losses[1:], losses[0]) / len(losses)
@@ -117,10 +117,10 @@ def _divergence(scores: torch.Tensor, answers: torch.Tensor, temperature: float)
     return divergence * temperature**2
 
 
-def _relative_square(values: torch.Tensor, known: torch.Tensor) -> torch.Tensor:
+def _relative_square(values: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
     """1 for who answers with the mean, whatever the unit."""
-    variance = known.var().clamp_min(1e-12)
-    return ((values - known) ** 2).mean() / variance
+    variance = target.var().clamp_min(1e-12)
+    return ((values - target) ** 2).mean() / variance
 
 
 def _as_list(outputs: Any) -> list[torch.Tensor]:

@@ -74,9 +74,9 @@ class Distil:
     def make(self, step: Step, folder: Path) -> Outcome:
         """The network, trained."""
         parent, teacher = step.parent, find_teacher(step)
-        network, known = open_network(parent), open_network(teacher)
-        require_same_answers(network, known, parent.input, (parent.name, teacher.name))
-        history = tune_network(network, step, step.settings.training, known)
+        network, teacher_network = open_network(parent), open_network(teacher)
+        require_same_answers(network, teacher_network, parent.input, (parent.name, teacher.name))
+        history = tune_network(network, step, step.settings.training, teacher_network)
         weights = save_network(network, folder)
         require_loadable(parent, own_edits(parent), network, folder / weights)
         return Outcome(

@@ -40,20 +40,20 @@ def board_precision(model: Model, precisions: Sequence[str]) -> str:
     return "fp16" if "fp16" in precisions else "fp32"
 
 
-def list_family(made: Sequence[Model], data: CompressionData | None) -> list[Model]:
+def list_family(models: Sequence[Model], data: CompressionData | None) -> list[Model]:
     """The original, its variants that ``data`` may judge, and those that were made now.
 
     A variant that learnt from pictures which judge here is left out.
     """
-    original = list(lineage(made[-1]))[-1]
-    names = {model.name for model in made}
+    original = list(lineage(models[-1]))[-1]
+    names = {model.name for model in models}
     others = [
         name
         for name in model_names()
         if (variant := load_definition(name).variant)
         and name not in names
         and _is_of(name, original.name)
-        and _may_be_judged(variant.recipe, data, made)
+        and _may_be_judged(variant.recipe, data, models)
     ]
     ordered = sorted([*names, *others], key=lineage_key)
     return [original, *(load_model(name) for name in ordered)]
@@ -63,14 +63,14 @@ def _is_of(name: str, original: str) -> bool:
     return lineage_key(name)[0] == original
 
 
-def _may_be_judged(recipe: str, data: CompressionData | None, made: Sequence[Model]) -> bool:
+def _may_be_judged(recipe: str, data: CompressionData | None, models: Sequence[Model]) -> bool:
     """Whether it learnt from the same pictures as those made now, or from none."""
     folder = find_artifact(VARIANTS_SHELF, recipe)
     if folder is None or data is None:
         return False
     learnt = read_manifest(folder, VariantManifest).data
     return learnt is None or learnt in [
-        _learnt_by(model.variant.recipe) for model in made if model.variant
+        _learnt_by(model.variant.recipe) for model in models if model.variant
     ]
 
 

@@ -105,14 +105,14 @@ class LowRankMethod:
         network, parent = open_network(step.parent), step.parent
         before = count_macs(network, parent.input)
         moments = measure_moments(network, step) if step.data else {}
-        found = list(find_factors(network, step.settings, moments))
-        if not found:
+        factors = list(find_factors(network, step.settings, moments))
+        if not factors:
             raise WrongInput(
                 f"{parent.name}: no layer takes less work as two",
                 remedy="keep less energy (--energy 0.7), or a smaller --rank",
             )
-        replace_layers(network, found)
-        edits = (*own_edits(parent), *(each.edit for each in found))
+        replace_layers(network, factors)
+        edits = (*own_edits(parent), *(each.edit for each in factors))
         tuning = step.settings.training
         history = tune_network(network, step, tuning) if tuning else None
         weights = save_network(network, folder)
@@ -122,7 +122,7 @@ class LowRankMethod:
         return Outcome(
             weights=weights,
             edits=edits,
-            notes=[f"{macs}; {len(found)} layers became two, by {by}"],
+            notes=[f"{macs}; {len(factors)} layers became two, by {by}"],
             history=list_points(history),
         )
 
@@ -211,11 +211,11 @@ def choose_rank(energies: Tensor, settings: LowRankSettings) -> int:
     return min(most, -(-least // RANK_STEP) * RANK_STEP)
 
 
-def replace_layers(network: nn.Module, found: Sequence[Factors]) -> None:
+def replace_layers(network: nn.Module, factors: Sequence[Factors]) -> None:
     """Put the factors into the network, with the bias of the layer that they replace."""
     import torch
 
-    for each in found:
+    for each in factors:
         bias: Any = network.get_submodule(each.edit.layer).bias
         apply_edits(network, [each.edit])
         pair: Any = network.get_submodule(each.edit.layer)

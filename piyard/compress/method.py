@@ -10,6 +10,7 @@ import msgspec
 
 from piyard.compress.pictures import CompressionData
 from piyard.core.errors import WrongInput, unknown_name
+from piyard.core.parsing import JsonValues
 from piyard.models.definition import Model, Part
 from piyard.models.edits import Edit
 from piyard.models.variants import MethodName
@@ -22,10 +23,10 @@ def parse_calibration(name: str) -> Calibration | None:
     """The calibration of that name, None without one. Raises ``WrongInput``."""
     if not name:
         return None
-    known = {each: each for each in CALIBRATIONS}
-    if name not in known:
-        raise unknown_name("calibration", name, known)
-    return known[name]
+    calibrations = {each: each for each in CALIBRATIONS}
+    if name not in calibrations:
+        raise unknown_name("calibration", name, calibrations)
+    return calibrations[name]
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
@@ -124,7 +125,7 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     parts: Mapping[Part, str] = {}
     edits: tuple[Edit, ...] = ()
     """All that lead from the network of its name to this one, the parent's own among them."""
-    changes: Mapping[str, Any] = {}
+    changes: JsonValues = {}
     """Other keys of the YAML → value; None takes a key out."""
     notes: Sequence[str] = ()
     """For people, a line each."""

@@ -79,11 +79,11 @@ def _require_plain_name(name: str) -> None:
 
 def _require_known_options(options: CompressOptions, methods: list[Method]) -> None:
     """An option that no method looks at is a mistake."""
-    known = frozenset[OptionName]().union(*(method.options for method in methods))
+    applicable = frozenset[OptionName]().union(*(method.options for method in methods))
     names = "+".join(method.name for method in methods)
     plain = CompressOptions(model=options.model, methods=options.methods)
     for name in get_args(OptionName):
-        if name not in known and getattr(options, name) != getattr(plain, name):
+        if name not in applicable and getattr(options, name) != getattr(plain, name):
             flag = name.removesuffix("_ms").replace("_", "-")
             raise WrongInput(f"--{flag} says nothing to {names}", remedy=f"leave out --{flag}")
 

@@ -254,7 +254,7 @@ def _last_layers(network: nn.Module, outputs: Sequence[torch.Tensor]) -> list[nn
     }
     waiting: list[Any] = [output.grad_fn for output in outputs]
     seen: set[Any] = set()
-    found: list[nn.Module] = []
+    layers: list[nn.Module] = []
     while waiting:
         node = waiting.pop()
         if node is None or node in seen:
@@ -262,9 +262,9 @@ def _last_layers(network: nn.Module, outputs: Sequence[torch.Tensor]) -> list[nn
         seen.add(node)
         sources = [source for source, _ in node.next_functions if source is not None]
         held = [owners[key] for source in sources for key in _weights_of(source) if key in owners]
-        found += held
+        layers += held
         waiting += [] if held else sources
-    return found
+    return layers
 
 
 def _weights_of(node: Any) -> list[int]:

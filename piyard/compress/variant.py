@@ -231,9 +231,9 @@ def _weights_entry(name: str, parent: Model, file: Path) -> dict[str, str]:
     }
 
 
-def say_variant(made: MadeVariant) -> None:
+def say_variant(variant: MadeVariant) -> None:
     """What became of it, on stderr."""
-    state = "made" if made.fresh else "nothing changed"
-    for note in made.manifest.notes:
+    state = "made" if variant.fresh else "nothing changed"
+    for note in variant.manifest.notes:
         console.info(f"  {note}")
-    console.info(f"✓ {made.model.name}: {state}, recipe {made.manifest.method}")
+    console.info(f"✓ {variant.model.name}: {state}, recipe {variant.manifest.method}")

@@ -6,7 +6,13 @@ from collections.abc import Callable, Mapping, Sequence
 from math import prod
 from typing import TYPE_CHECKING, Any
 
-from piyard.convert.onnx_graph import GraphIndex, OnnxGraph, declared_tensors, graph_inputs
+from piyard.convert.onnx_graph import (
+    GraphIndex,
+    OnnxGraph,
+    OnnxNode,
+    declared_tensors,
+    graph_inputs,
+)
 from piyard.convert.onnx_rewrite import cut_graph
 from piyard.core.errors import ConversionFailed
 
@@ -15,7 +21,7 @@ if TYPE_CHECKING:
 
 
 Shape = tuple[int, ...]
-Attributes = Mapping[str, Any]
+Attributes = Mapping[str, object]
 """Of a node, by name."""
 Rule = Callable[["GraphEdit", Any], bool]
 """Emits what replaces a node and returns True, or emits nothing and returns False."""
@@ -27,8 +33,8 @@ class GraphEdit:
     def __init__(self, graph: OnnxGraph) -> None:
         self.graph = graph
         self.index = GraphIndex(graph)
-        self._nodes: list[Any] = []
-        self._makers: dict[str, Any] = {}
+        self._nodes: list[OnnxNode] = []
+        self._makers: dict[str, OnnxNode] = {}
         self._constants: list[Any] = []
         self._values: dict[str, NDArray[Any]] = {}
         self._shapes = _known_shapes(graph)

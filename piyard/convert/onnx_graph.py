@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
 OnnxGraph = Any
 """An ``onnx.ModelProto``; onnx ships no types."""
+OnnxNode = Any
+"""An ``onnx.NodeProto``."""
 
 
 def graph_inputs(graph: OnnxGraph) -> list[Any]:
@@ -87,22 +89,22 @@ class GraphIndex:
     """An index of a graph; it goes stale when the graph changes."""
 
     def __init__(self, graph: OnnxGraph) -> None:
-        self.makers: dict[str, Any] = {
+        self.makers: dict[str, OnnxNode] = {
             name: node for node in graph.graph.node for name in node.output
         }
-        self._readers: dict[str, list[Any]] = {}
+        self._readers: dict[str, list[OnnxNode]] = {}
         for node in graph.graph.node:
             for name in node.input:
                 self._readers.setdefault(name, []).append(node)
         self._outputs = {value.name for value in graph.graph.output}
         self._tensors = {tensor.name: tensor for tensor in graph.graph.initializer}
 
-    def only_reader(self, name: str) -> Any | None:
+    def only_reader(self, name: str) -> OnnxNode | None:
         """The node that reads the tensor, if it is the only one and the tensor is not an output."""
         readers = self._readers.get(name, [])
         return readers[0] if len(readers) == 1 and name not in self._outputs else None
 
-    def readers(self, name: str) -> list[Any]:
+    def readers(self, name: str) -> list[OnnxNode]:
         """The nodes that read the tensor, those with inner graphs that do aside."""
         return self._readers.get(name, [])
 

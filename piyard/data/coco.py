@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 from piyard.core.errors import WrongInput
 from piyard.core.labels import normalize_name
+from piyard.core.parsing import JsonObject
 from piyard.core.text import format_count
 from piyard.data.coco_pictures import CocoPictures, find_pictures
 from piyard.data.dataset import Annotation, DataSet, Film, LeftOut, group_left_out
@@ -21,8 +22,6 @@ from piyard.data.splits import TEST, VAL, is_split, match_splits, plain_split
 from piyard.vision.pictures import list_pictures, list_subfolders, printable_path
 from piyard.vision.tasks.base import TruthKind
 
-CocoKeys = dict[str, Any]
-"""An object of COCO's JSON: of its keys, those are checked that are read."""
 KIND_KEYS: dict[TruthKind, str] = {
     "box": "bbox",
     "outline": "segmentation",
@@ -35,7 +34,7 @@ class CocoFile(NamedTuple):
     """A JSON file, and where its pictures are."""
 
     file: Path
-    content: CocoKeys
+    content: JsonObject
     pictures: CocoPictures
 
 
@@ -165,7 +164,7 @@ def _mentions_annotations(file: Path) -> bool:
         return False
 
 
-def _has_key(content: CocoKeys, key: str) -> bool:
+def _has_key(content: JsonObject, key: str) -> bool:
     annotations = content.get("annotations")
     return isinstance(annotations, list) and any(
         isinstance(annotation, dict) and key in annotation for annotation in annotations
@@ -179,7 +178,7 @@ def _unsuitable_error(path: Path, key: str) -> WrongInput:
     )
 
 
-def _read_content(file: Path) -> CocoKeys:
+def _read_content(file: Path) -> JsonObject:
     try:
         content = json.loads(file.read_bytes())
     except (OSError, RecursionError, ValueError) as error:
@@ -187,7 +186,7 @@ def _read_content(file: Path) -> CocoKeys:
     return content if isinstance(content, dict) else {}
 
 
-def _category_numbers(content: CocoKeys, file: Path) -> dict[str, int]:
+def _category_numbers(content: JsonObject, file: Path) -> dict[str, int]:
     """Name → number; of several categories with one name the one that annotations are of."""
     try:
         pairs = [
@@ -230,7 +229,7 @@ def _used_number(name: str, numbers: Sequence[int], used: Mapping[Any, int], fil
 
 
 def _read_truth(
-    content: CocoKeys, file: Path, categories: Sequence[int], kind: TruthKind
+    content: JsonObject, file: Path, categories: Sequence[int], kind: TruthKind
 ) -> Mapping[int, list[Annotation]]:
     """The annotations of each picture by its number, in the file's order."""
     index = {number: at for at, number in enumerate(categories)}

@@ -83,13 +83,13 @@ def read_idx(request: DataRequest) -> DataSet:
 
 def _find_splits(path: Path) -> dict[str, SplitFiles]:
     """By name, those that have both files."""
-    found: dict[str, dict[str, Path]] = {}
+    by_split: dict[str, dict[str, Path]] = {}
     for file in sorted(path.iterdir()):
         if (match := FILE_NAME.fullmatch(file.name)) and file.is_file():
-            found.setdefault(match["split"], {})[match[2][:6]] = file
+            by_split.setdefault(match["split"], {})[match[2][:6]] = file
     return {
         split: SplitFiles(files["images"], files["labels"])
-        for split, files in found.items()
+        for split, files in by_split.items()
         if len(files) == len(SplitFiles._fields)
     }
 

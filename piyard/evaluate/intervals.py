@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from math import sqrt
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from piyard.evaluate.scene import CocoKeys
+from piyard.core.parsing import JsonObject
 
 if TYPE_CHECKING:
     from piyard.vision.schema import Doubles, Indices
@@ -100,7 +100,7 @@ def _category_detections(judged: Any) -> Iterator[CategoryDetections]:
         yield _one_category(judged.evalImgs[start : start + count], judged.params)
 
 
-def _one_category(pictures: list[CocoKeys | None], params: Any) -> CategoryDetections:
+def _one_category(pictures: list[JsonObject | None], params: Any) -> CategoryDetections:
     """The first range of areas is that of all."""
     import numpy as np
 

@@ -33,9 +33,9 @@ def match_objects_classes(data: DataSet, labels: Sequence[str]) -> dict[int, int
     return category
 
 
-def unknown_classes(data: DataSet, known: Mapping[int, int]) -> list[str]:
+def unknown_classes(data: DataSet, matching: Mapping[int, int]) -> list[str]:
     """The data's classes that the model does not know."""
-    matched = set(known.values())
+    matched = set(matching.values())
     return [name for number, name in enumerate(data.classes) if number not in matched]
 
 

@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from piyard.core.errors import WrongInput
+from piyard.core.parsing import JsonObject
 from piyard.evaluate.intervals import Interval, bootstrap_intervals
-from piyard.evaluate.scene import CocoKeys, Scene
+from piyard.evaluate.scene import Scene
 from piyard.vision.predictions import PredictedObject
 
 COCO_KEYPOINTS = 17
@@ -72,7 +73,7 @@ def _run_cocoeval(scene: Scene, answers: Mapping[Path, Sequence[PredictedObject]
     return judged
 
 
-def _index_content(content: CocoKeys) -> Any:
+def _index_content(content: JsonObject) -> Any:
     from pycocotools.coco import COCO
 
     index = COCO()
@@ -96,7 +97,7 @@ def _explain_failure(file: Path) -> Iterator[None]:
 
 def _coco_results(
     scene: Scene, path: Path, objects: Sequence[PredictedObject]
-) -> Iterator[CocoKeys]:
+) -> Iterator[JsonObject]:
     for each in objects:
         if each.class_ not in scene.category:
             continue

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import msgspec
 
 from piyard.core.errors import WrongInput
+from piyard.core.parsing import JsonObject
 from piyard.data.dataset import Annotation, DataSet
 from piyard.vision.pictures import read_picture_size
 from piyard.vision.tasks.base import TaskSpec
 
-CocoKeys = dict[str, Any]
-"""An object of COCO's JSON."""
 IGNORED_AREA = -1.0
 """Below every range of areas: pycocotools takes such an object for neither a hit nor a miss."""
 
@@ -24,7 +22,7 @@ class Scene(msgspec.Struct, frozen=True, kw_only=True):
 
     where: Path
     """What the truth was read from, for errors."""
-    content: CocoKeys
+    content: JsonObject
     """As COCO's JSON, of the pictures that are judged."""
     ids: Mapping[Path, int]
     """The picture's number in it."""
@@ -61,7 +59,7 @@ def make_scene(
     )
 
 
-def _count_keypoints(annotations: Sequence[CocoKeys], where: Path) -> int:
+def _count_keypoints(annotations: Sequence[JsonObject], where: Path) -> int:
     """Raises ``WrongInput`` where objects have different numbers of them."""
     counts = sorted({len(each["keypoints"]) // 3 for each in annotations if "keypoints" in each})
     if len(counts) > 1:
@@ -72,7 +70,7 @@ def _count_keypoints(annotations: Sequence[CocoKeys], where: Path) -> int:
     return counts[0] if counts else 0
 
 
-def _coco_image(path: Path, number: int, *, sized: bool) -> CocoKeys:
+def _coco_image(path: Path, number: int, *, sized: bool) -> JsonObject:
     """Masks are as large as their picture."""
     if not sized:
         return {"id": number}
@@ -80,7 +78,7 @@ def _coco_image(path: Path, number: int, *, sized: bool) -> CocoKeys:
     return {"id": number, "width": width, "height": height}
 
 
-def _coco_annotation(each: Annotation, number: int, picture: int) -> CocoKeys:
+def _coco_annotation(each: Annotation, number: int, picture: int) -> JsonObject:
     """Numbers begin with 1: pycocotools takes an annotation with the number 0 for none."""
     return {
         "id": number,
@@ -94,7 +92,7 @@ def _coco_annotation(each: Annotation, number: int, picture: int) -> CocoKeys:
     }
 
 
-def _keypoint_keys(each: Annotation) -> CocoKeys:
+def _keypoint_keys(each: Annotation) -> JsonObject:
     if each.keypoints is None:
         return {}
     return {

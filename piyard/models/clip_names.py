@@ -73,8 +73,8 @@ SCALARS = ("logit_scale", "logit_bias")
 def _rename(name: str) -> str:
     if name in PLAIN:
         return PLAIN[name]
-    if found := LAYER.fullmatch(name):
-        tower, number, part = found.groups()
+    if match := LAYER.fullmatch(name):
+        tower, number, part = match.groups()
         prefix = "" if tower == "text" else "visual."
         return f"{prefix}transformer.resblocks.{number}.{_replace_start(part, LAYER_PARTS)}"
     if name.startswith("vision_model.head."):
@@ -100,8 +100,8 @@ def _join_projections(state: State) -> State:
     parts: dict[str, dict[str, torch.Tensor]] = {}
     joined: State = {}
     for name, value in state.items():
-        if found := PROJECTION.fullmatch(name):
-            block, letter, kind = found.groups()
+        if match := PROJECTION.fullmatch(name):
+            block, letter, kind = match.groups()
             parts.setdefault(f"{block}attn.in_proj_{kind}", {})[letter] = value
         else:
             joined[name] = value

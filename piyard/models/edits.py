@@ -162,10 +162,10 @@ def fit_shapes(network: nn.Module, shapes: Shapes) -> None:
     for path, layer in network.named_modules():
         inside = f"{path}." if path else ""
         own = [*layer.named_parameters(recurse=False), *layer.named_buffers(recurse=False)]
-        found = {name: shapes[inside + name] for name, _ in own if inside + name in shapes}
-        if any(found.get(name, values.shape) != tuple(values.shape) for name, values in own):
-            _set_widths(layer, found)
-            _resize_tensors(layer, found)
+        widths = {name: shapes[inside + name] for name, _ in own if inside + name in shapes}
+        if any(widths.get(name, values.shape) != tuple(values.shape) for name, values in own):
+            _set_widths(layer, widths)
+            _resize_tensors(layer, widths)
 
 
 def has_widths(layer: nn.Module) -> bool:

@@ -101,7 +101,7 @@ def list_other_settings(network: torch.nn.Module, objects: Objects) -> list[str]
     return lines
 
 
-def _other_keys(name: str, layer: torch.nn.Module, pickled: Mapping[str, Any]) -> list[str]:
+def _other_keys(name: str, layer: torch.nn.Module, pickled: Mapping[str, object]) -> list[str]:
     return [
         f"{name}: {key} {pickled[key]!r} in the file, {ours!r} in the network"
         for key in CONVOLUTION_KEYS

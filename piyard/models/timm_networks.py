@@ -13,6 +13,7 @@ from types import MethodType
 from typing import TYPE_CHECKING, Any
 
 from piyard.core.errors import NotSetUp, WrongInput, did_you_mean
+from piyard.core.parsing import JsonObject
 from piyard.models.classifiers import torchvision_models
 
 if TYPE_CHECKING:
@@ -84,13 +85,13 @@ def _project(module: Any, x: torch.Tensor, seen: torch.Tensor) -> torch.Tensor:
     return out
 
 
-def timm_notes(network: str) -> dict[str, Any]:
+def timm_notes(network: str) -> JsonObject:
     """What timm says of the network's weights: ``mean``, ``std``, ``input_size``, ``crop_pct``.
 
     Raises as ``build_timm_network`` does.
     """
     name = require_timm_name(network)
-    notes: dict[str, Any] = _timm().get_pretrained_cfg(name).to_dict()
+    notes: JsonObject = _timm().get_pretrained_cfg(name).to_dict()
     return notes
 
 

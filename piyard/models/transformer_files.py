@@ -82,10 +82,10 @@ class FolderSource:
 
     def read(self, name: str) -> Floats:
         """A tensor's values in float32."""
-        known = OUTPUT if name == EMBEDDING and self._has_output_only else name
-        if known not in self._stored:
+        stored_name = OUTPUT if name == EMBEDDING and self._has_output_only else name
+        if stored_name not in self._stored:
             raise ConversionFailed(f"{self.path}: there is no tensor '{name}'")
-        stored = self._stored[known]
+        stored = self._stored[stored_name]
         values: Floats = self._files[stored].read(stored).float().numpy()
         return values
 

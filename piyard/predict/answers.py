@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 from statistics import median
-from typing import Any
 
 import msgspec
 
 from piyard.core.errors import UnreadableLog
-from piyard.core.parsing import Count, Ms
+from piyard.core.parsing import Count, JsonObject, Ms
 from piyard.core.tables import Cell, number_cell
 from piyard.core.text import format_count, format_digits, sanitize_text
 from piyard.run.log import read_log
@@ -127,7 +126,7 @@ def read_answer(record: Record) -> Answer:
     log = read_log(path)
     last = path.read_text(encoding="utf-8", errors="replace").rstrip("\n").rpartition("\n")[2]
     try:
-        fields = msgspec.json.decode(last, type=dict[str, Any])
+        fields = msgspec.json.decode(last, type=JsonObject)
         origin = {"host": record.host, "run": record.id, "emulated": record.emulated}
         return msgspec.convert({**fields, **origin, "label": log.header.precision.label}, Answer)
     except (msgspec.DecodeError, msgspec.ValidationError, RecursionError):

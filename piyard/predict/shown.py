@@ -45,9 +45,9 @@ def write_shown(picture: Path, folder: Path) -> Path:
     """The picture as nnrun reads it: itself, or as PNG in that folder."""
     if is_readable_by_nnrun(picture):
         return picture
-    made = folder / f"{PICTURE_FILE}.png"
-    read_picture(picture).save(made)
-    return made
+    shown = folder / f"{PICTURE_FILE}.png"
+    read_picture(picture).save(shown)
+    return shown
 
 
 def shown_words(conversion: LanguageConversion, place: str) -> list[str]:

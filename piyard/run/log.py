@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import msgspec
 
@@ -16,6 +16,7 @@ from piyard.core.errors import UnreadableLog
 from piyard.core.parsing import (
     Count,
     Integer,
+    JsonObject,
     Ms,
     Number,
     Seconds,
@@ -26,7 +27,7 @@ from piyard.core.parsing import (
     Threads,
 )
 
-LogLine = dict[str, Any]
+LogLine = JsonObject
 
 
 MAX_LOG_BYTES = 512 << 20

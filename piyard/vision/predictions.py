@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
 
 from piyard.core.errors import UnreadableLog
+from piyard.core.parsing import JsonValues
 from piyard.vision.schema import Corners
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ class DecodedObject(msgspec.Struct, frozen=True, eq=False):
     """Which ``box`` is around; task obb."""
 
 
-LogLine = Mapping[str, Any]
+LogLine = JsonValues
 """A line of nnrun's log."""
 LineStruct = TypeVar("LineStruct")
 

@@ -103,8 +103,8 @@ def find_weight_scales(weighted: WeightedLayer) -> dict[int, list[float]]:
     if layer.type == "MultiHeadAttention":
         return {n: scales_of_rows(_attention_rows(weighted, n)) for n in range(4)}
     if layer.type == "Gemm":
-        found = {1: scales_of_rows(weighted.tensors["b"].values.reshape(1, -1))}
-        return found | (
+        scales = {1: scales_of_rows(weighted.tensors["b"].values.reshape(1, -1))}
+        return scales | (
             {0: scales_of_rows(_gemm_rows(weighted))} if "a" in weighted.tensors else {}
         )
     return {0: scales_of_rows(weight_rows(weighted))}

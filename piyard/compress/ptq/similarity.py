@@ -8,11 +8,11 @@ if TYPE_CHECKING:
     from piyard.vision.schema import Floats
 
 
-def distance(one: Floats, other: Floats) -> float:
+def distance(first: Floats, other: Floats) -> float:
     """1 less the cosine of the angle between them; 0 of two that are all zeros."""
     import numpy as np
 
-    a, b = one.ravel().astype(float), other.ravel().astype(float)
+    a, b = first.ravel().astype(float), other.ravel().astype(float)
     lengths = float(np.linalg.norm(a) * np.linalg.norm(b))
     if not lengths:
         return float(bool(a.any() or b.any()))

@@ -7,7 +7,7 @@ import math
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -289,7 +289,7 @@ def digest_state(network: torch.nn.Module) -> str:
     return state.hexdigest()
 
 
-def _copy_state(network: torch.nn.Module) -> dict[str, Any]:
+def _copy_state(network: torch.nn.Module) -> dict[str, torch.Tensor]:
     return {name: values.detach().cpu().clone() for name, values in network.state_dict().items()}
 
 

@@ -25,7 +25,7 @@ def files() -> dict[str, str]:
     """Path below the root → content."""
     lists = {f"{FOLDER}/{name}": "0-3\n" for name in ("online", "possible", "present")}
     each = (_core(core) for core in CORES)
-    return lists | {path: text for one in each for path, text in one.items()}
+    return lists | {path: text for content in each for path, text in content.items()}
 
 
 def _core(core: int) -> dict[str, str]:

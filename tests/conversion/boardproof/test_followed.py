@@ -30,7 +30,7 @@ def walking(step: float) -> list[Frame]:
 
 
 @pytest.fixture
-def followed(monkeypatch, requested):
+def followed(monkeypatch, proof_inputs):
     """Asked for a clip, and a board that follows what it is told."""
     film = PictureSet(pictures=[Path("0.jpg")], ordered=True)
     clip = TrackedClip(film=film, expected=[frame.objects for frame in walking(1)])
@@ -45,7 +45,7 @@ def followed(monkeypatch, requested):
         monkeypatch.setattr("piyard.evaluate.evaluation.predict_set_on_board", watch)
         return shown
 
-    return msgspec.structs.replace(requested, clip=clip), by_board
+    return msgspec.structs.replace(proof_inputs, clip=clip), by_board
 
 
 def test_tracks_are_compared_on_the_board(place, followed, board):

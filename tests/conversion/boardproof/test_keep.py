@@ -18,10 +18,10 @@ from tests.conversion.boardproof.trouble import convolutions, helped
 
 
 @pytest.fixture
-def needing(place, requested, board, conversion):
+def needing(place, proof_inputs, board, conversion):
     wrong = convolutions(conversion)[4]
     board({wrong: (FP32_MASK, 0.5)})
-    return wrong, helped(place, requested)
+    return wrong, helped(place, proof_inputs)
 
 
 def test_masks_go_into_the_yaml_and_the_next_conversion(needing, conversion):

@@ -6,9 +6,9 @@ from piyard.convert.ncnn_net import read_layers
 from piyard.prove.find_masks import prove_and_explain
 
 
-def helped(place, requested):
+def helped(place, proof_inputs):
     """The proof with the masks that were found to be needed."""
-    result = prove_and_explain(place, requested, mask=True)
+    result = prove_and_explain(place, proof_inputs, mask=True)
     assert result.masks
     return result
 

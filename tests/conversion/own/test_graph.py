@@ -13,7 +13,7 @@ from piyard.convert.converter import convert_model
 from piyard.convert.own.adding import plan_addition
 from piyard.core.errors import ConversionFailed, WrongInput
 from piyard.models.definition import load_model
-from tests.conversion.own.asking import add, as_detector, asked
+from tests.conversion.own.asking import add, as_detector, ask
 
 pytestmark = [
     pytest.mark.usefixtures("models"),
@@ -65,7 +65,7 @@ def test_what_is_fed_levels_is_proved_on_levels(detector, two, script, names, mo
         return yaml.safe_load(plan_addition(conversion).written[models / "mine.yaml"]).get("noise")
 
     assert noise(as_detector(detector, two, strides=[8, 16])) == [0, 255]
-    assert noise(asked(script, names)) is None
+    assert noise(ask(script, names)) is None
 
 
 def test_a_person_sees_the_worst_output_a_program_all(detector, two, capsys):

@@ -10,7 +10,7 @@ from piyard.convert.ncnn_net import read_layers
 from piyard.convert.param import FP32_MASK, MASK_KEY
 from piyard.core.errors import ConversionFailed
 from piyard.models.definition import load_model
-from tests.conversion.own.asking import CLASSES, add, asked
+from tests.conversion.own.asking import CLASSES, add, ask
 
 pytestmark = [
     pytest.mark.usefixtures("models"),
@@ -44,7 +44,7 @@ def overflowing(tmp_path):
 
 
 def test_layers_that_need_fp32_get_it_and_that_is_noted(overflowing, names, capsys):
-    add(asked(overflowing, names))
+    add(ask(overflowing, names))
     conversion = convert_model(load_model("mine"))
     spared = conversion.manifest.no_fp16_storage
     assert spared
@@ -60,7 +60,7 @@ def test_layers_that_need_fp32_get_it_and_that_is_noted(overflowing, names, caps
 def test_a_net_that_cannot_be_helped_says_where_it_begins(overflowing, names, monkeypatch, capsys):
     """It is kept all the same: fp32 is right."""
     monkeypatch.setattr(mask_search, "MAX_FP32_SHARE", 0.0)
-    add(asked(overflowing, names))
+    add(ask(overflowing, names))
     assert "FAILED its proof: fp16" in capsys.readouterr().err
     conversion = convert_model(load_model("mine"), force=True)
     assert conversion.require_proved(["fp32"]) is conversion

@@ -10,7 +10,7 @@ from piyard.convert.own.adding import plan_addition
 from piyard.convert.own.network_file import copy_network, sha256_of_network
 from piyard.core.errors import ConversionFailed, WrongInput
 from piyard.models.definition import load_model
-from tests.conversion.own.asking import add, asked
+from tests.conversion.own.asking import add, ask
 from tests.conversion.own.graphs import classifier
 
 pytestmark = pytest.mark.usefixtures("models")
@@ -28,7 +28,7 @@ def parts(tmp_path):
 
 
 def test_what_is_added_needs_the_parts_no_longer(parts, two, capsys):
-    add(asked(parts, two))
+    add(ask(parts, two))
     assert "tensors are in net.onnx.data beside it: joined into one file" in capsys.readouterr().err
     parts.with_name("net.onnx.data").unlink()
     parts.unlink()
@@ -37,7 +37,7 @@ def test_what_is_added_needs_the_parts_no_longer(parts, two, capsys):
 
 
 def test_a_dry_run_says_so_and_copies_nothing(parts, two, tmp_path, capsys):
-    add(asked(parts, two), dry_run=True)
+    add(ask(parts, two), dry_run=True)
     assert "net.onnx.data beside it" in capsys.readouterr().err
     assert not (tmp_path / "cache").exists()
 
@@ -62,7 +62,7 @@ def test_parts_that_change_meanwhile(parts, two, tmp_path):
 def test_a_missing_part(parts, two):
     parts.with_name("net.onnx.data").unlink()
     with pytest.raises(ConversionFailed, match=r"keeps \d+ tensors in 'net\.onnx\.data'") as caught:
-        plan_addition(asked(parts, two))
+        plan_addition(ask(parts, two))
     assert "put it beside net.onnx" in caught.value.remedy
 
 

@@ -17,7 +17,7 @@ from piyard.convert.own.adding import plan_addition
 from piyard.convert.own.defaults import OwnModelOptions
 from piyard.core.errors import ConversionFailed, WrongInput
 from piyard.models.definition import load_model
-from tests.conversion.own.asking import add, asked
+from tests.conversion.own.asking import add, ask
 from tests.conversion.own.test_cutting import BINS, SIZE, Ultralytics, program
 
 pytestmark = [
@@ -28,7 +28,7 @@ pytestmark = [
 
 @pytest.fixture
 def pair(script, names, tmp_path):
-    add(asked(script, names, name="first"))
+    add(ask(script, names, name="first"))
     folder = convert_model(load_model("first")).folder
     for ending in ("param", "bin"):
         shutil.copyfile(folder / f"model.ncnn.{ending}", tmp_path / f"ready.{ending}")
@@ -36,7 +36,7 @@ def pair(script, names, tmp_path):
 
 
 def test_a_ready_pair(pair, names, capsys):
-    add(asked(pair, names))
+    add(ask(pair, names))
     conversion = convert_model(load_model("mine"))
     assert (conversion.folder / PARAM_FILE).read_text() == pair.read_text()
     assert set(conversion.manifest.proof) == {"fp16"}
@@ -46,7 +46,7 @@ def test_a_ready_pair(pair, names, capsys):
 def test_a_pair_without_its_bin(pair, names):
     pair.with_suffix(".bin").unlink()
     with pytest.raises(WrongInput, match=r"ready\.bin is missing"):
-        plan_addition(asked(pair, names))
+        plan_addition(ask(pair, names))
 
 
 @pytest.mark.parametrize(
@@ -56,7 +56,7 @@ def test_a_bin_that_belongs_to_another_param(pair, names, models, change):
     weights = pair.with_suffix(".bin")
     weights.write_bytes(change(weights.read_bytes()))
     with pytest.raises(ConversionFailed, match=r"cannot load|does not fit|is empty"):
-        add(asked(pair, names))
+        add(ask(pair, names))
     assert not (models / "mine.yaml").exists()
 
 
@@ -117,4 +117,4 @@ def test_a_pair_with_nan_in_its_weights(pair, names):
     values[20:40] = np.nan
     values.tofile(weights)
     with pytest.raises(ConversionFailed, match="not finite"):
-        add(asked(pair, names))
+        add(ask(pair, names))

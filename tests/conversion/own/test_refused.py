@@ -8,7 +8,7 @@ import torch
 from piyard.convert.own.adding import plan_addition
 from piyard.convert.own.defaults import preprocess_options
 from piyard.core.errors import ConversionFailed, WrongInput
-from tests.conversion.own.asking import add, asked, network
+from tests.conversion.own.asking import add, ask, network
 
 pytestmark = [
     pytest.mark.usefixtures("models"),
@@ -35,7 +35,7 @@ pytestmark = [
 )
 def test_a_flag_that_makes_no_sense(script, names, models, more, message):
     with pytest.raises(WrongInput) as caught:
-        plan_addition(asked(script, names, **more))
+        plan_addition(ask(script, names, **more))
     assert message in str(caught.value)
     assert not list(models.glob("*.yaml"))
 
@@ -43,23 +43,23 @@ def test_a_flag_that_makes_no_sense(script, names, models, more, message):
 def test_a_file_that_is_no_network(tmp_path, names):
     torch.save(network().state_dict(), tmp_path / "net.pth")
     with pytest.raises(WrongInput, match=r"net\.pth fits no network") as caught:
-        plan_addition(asked(tmp_path / "net.pth", names))
+        plan_addition(ask(tmp_path / "net.pth", names))
     assert "trace" in caught.value.remedy
 
 
 def test_no_file_at_all(tmp_path, names):
     with pytest.raises(WrongInput, match=r"there is no file .*net\.onnx"):
-        plan_addition(asked(tmp_path / "net.onnx", names))
+        plan_addition(ask(tmp_path / "net.onnx", names))
     os.mkfifo(tmp_path / "net.onnx")
     with pytest.raises(WrongInput, match=r"net\.onnx is not a file"):
-        plan_addition(asked(tmp_path / "net.onnx", names))
+        plan_addition(ask(tmp_path / "net.onnx", names))
 
 
 def test_a_link_to_nowhere_says_where_it_leads(tmp_path, names):
     link = tmp_path / "net.onnx"
     link.symlink_to("gone.onnx")
     with pytest.raises(WrongInput, match=r"net\.onnx is a link to gone\.onnx, where no file is"):
-        plan_addition(asked(link, names))
+        plan_addition(ask(link, names))
 
 
 SUFFIXES = (".onnx", ".pt", ".pth", ".torchscript", ".param", ".gguf")
@@ -81,7 +81,7 @@ def test_a_file_that_is_something_else(tmp_path, names, suffix, content, message
     file.write_bytes(content)
     file.with_suffix(".bin").write_bytes(bytes(8))
     with pytest.raises((WrongInput, ConversionFailed), match=rf"net\{suffix} ({message})"):
-        plan_addition(asked(file, names))
+        plan_addition(ask(file, names))
 
 
 @pytest.mark.parametrize("suffix", SUFFIXES)
@@ -90,13 +90,13 @@ def test_a_huge_file_is_neither_read_nor_copied(tmp_path, names, suffix):
     file.write_bytes(b"GGUF" if suffix == ".gguf" else b"PK")
     os.truncate(file, 1 << 37)
     with pytest.raises((WrongInput, ConversionFailed)):
-        plan_addition(asked(file, names))
+        plan_addition(ask(file, names))
 
 
 def test_a_language_model_is_added_before_it_is_used(tmp_path, names):
     (tmp_path / "lm.gguf").write_bytes(b"GGUF")
     with pytest.raises(WrongInput, match="is a language model") as caught:
-        plan_addition(asked(tmp_path / "lm.gguf", names))
+        plan_addition(ask(tmp_path / "lm.gguf", names))
     assert "model.add" in caught.value.remedy
 
 
@@ -114,21 +114,21 @@ def test_a_damaged_weight_is_no_other_weight(tmp_path, names, suffix):
     content[at + 1] ^= 1
     file.write_bytes(content)
     with pytest.raises(ConversionFailed, match=r"is only a part of a file, or damaged") as caught:
-        plan_addition(asked(file, names))
+        plan_addition(ask(file, names))
     assert "CRC" in caught.value.evidence
 
 
 def test_a_name_that_is_taken(script, names):
-    add(asked(script, names))
+    add(ask(script, names))
     with pytest.raises(WrongInput, match="already") as caught:
-        plan_addition(asked(script, names))
+        plan_addition(ask(script, names))
     assert "--name" in caught.value.remedy
 
 
 def test_labels_without_a_name_in_them(script, tmp_path):
     (tmp_path / "empty.txt").write_text("\n  \n")
     with pytest.raises(WrongInput, match="holds no names"):
-        plan_addition(asked(script, tmp_path / "empty.txt"))
+        plan_addition(ask(script, tmp_path / "empty.txt"))
 
 
 def test_a_mean_that_is_no_number():

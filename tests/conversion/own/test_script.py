@@ -12,7 +12,7 @@ from piyard.convert.own.defaults import preprocess_options
 from piyard.core.download import downloads_folder, find_file
 from piyard.core.files import sha256_of_file
 from piyard.models.definition import load_model, read_labels
-from tests.conversion.own.asking import add, asked
+from tests.conversion.own.asking import add, ask
 
 pytestmark = [
     pytest.mark.usefixtures("models"),
@@ -27,9 +27,9 @@ def test_an_interrupted_addition_leaves_nothing_and_can_be_repeated(
     with monkeypatch.context() as patch:
         patch.setattr(converter, "convert_model", interrupted)
         with pytest.raises(KeyboardInterrupt):
-            add(asked(script, names))
+            add(ask(script, names))
     assert sorted(models.rglob("*")) == before
-    add(asked(script, names))
+    add(ask(script, names))
     assert load_model("mine").network == "torchscript"
 
 
@@ -38,7 +38,7 @@ def interrupted(*_args, **_named):
 
 
 def test_a_torchscript_file_is_a_model_afterwards(script, names, models, capsys):
-    add(asked(script, names))
+    add(ask(script, names))
     read = load_model("mine")
     assert (read.network, read.input, read.labels) == ("torchscript", (3, 32, 32), "mine-labels")
     assert read_labels(read) == names.read_text().split("\n")[:-1]
@@ -52,7 +52,7 @@ def test_a_torchscript_file_is_a_model_afterwards(script, names, models, capsys)
 
 
 def test_the_file_is_kept_where_downloads_are(script, names):
-    add(asked(script, names))
+    add(ask(script, names))
     sha256 = sha256_of_file(script)
     script.unlink()
     assert find_file(sha256)
@@ -62,7 +62,7 @@ def test_the_file_is_kept_where_downloads_are(script, names):
 
 def test_a_dry_run_says_all_and_does_nothing(script, names, models, capsys):
     before = sorted(models.rglob("*"))
-    add(asked(script, names), dry_run=True)
+    add(ask(script, names), dry_run=True)
     assert sorted(models.rglob("*")) == before
     assert not downloads_folder().exists()
     output = capsys.readouterr().err
@@ -73,7 +73,7 @@ def test_a_dry_run_says_all_and_does_nothing(script, names, models, capsys):
 def test_the_yaml_is_what_the_flags_said(script, names, models):
     flags = preprocess_options(fit="stretch", order="bgr", mean="1,2,3", norm="0.5,1,2")
     apply_addition(
-        plan_addition(asked(script, names, preprocess=flags, task="classify", size="1x3x32x32"))
+        plan_addition(ask(script, names, preprocess=flags, task="classify", size="1x3x32x32"))
     )
     text = yaml.safe_load((models / "mine.yaml").read_text())["preprocess"]
     assert text == {
@@ -85,7 +85,7 @@ def test_the_yaml_is_what_the_flags_said(script, names, models):
 
 
 def test_by_its_kept_ir(script, names):
-    add(asked(script, names))
+    add(ask(script, names))
     again = convert_model(load_model("mine"), route="pnnx")
     assert again.manifest.route == "pnnx"
     assert again.key != convert_model(load_model("mine")).key
