@@ -24,12 +24,11 @@ from piyard.core.text import format_count
 from piyard.models.definition import Model, load_model
 from piyard.predict.clip_encoding import batches, encode_on_board, encode_texts, picture_encoder
 from piyard.predict.command import PredictOptions
+from piyard.predict.index_changes import IndexChanges, compare_with_files
 from piyard.predict.picture_index import (
     FoundPicture,
-    IndexChanges,
     IndexHead,
     PictureIndex,
-    compare_with_files,
     lock_index,
     open_index,
 )

@@ -29,7 +29,8 @@ from piyard.compress.methods import find_method
 from piyard.compress.pictures import DataPlace, PicturesApart, read_apart
 from piyard.compress.plan import PlannedStep, plan_steps
 from piyard.compress.rebuild import RebuiltFile, rebuild_variant
-from piyard.compress.summary import list_notes, make_rows, recommend, render_rows
+from piyard.compress.recommendation import recommend
+from piyard.compress.summary import list_notes, make_rows, render_rows
 from piyard.compress.variant import (
     MadeVariant,
     as_model,

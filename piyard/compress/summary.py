@@ -1,4 +1,4 @@
-"""What a person wants of a compression: one table, which variants nothing beats, and what to take.
+"""A compression as a table: the model, its variants, and which of them nothing beats.
 
 Pure: values in, texts out.
 """
@@ -15,14 +15,10 @@ from piyard.core.text import NOT_KNOWN
 
 TimeSource = Literal["measured", "counted", "macs"]
 """On a board; estimated of what an emulated one computes; or only what a network multiplies."""
-ENOUGH_POINTS = 1.0
-"""Points of accuracy that may be lost where the user names no share to keep."""
 WIDE_POINTS = 4.0
 """An interval that wide says nothing by its tenths."""
 ORIGINAL = "original"
 """The method of the model that no compression made."""
-FASTER = 1.03
-"""Times as fast from which on it counts as faster."""
 
 
 class Judged(msgspec.Struct, frozen=True, kw_only=True):
@@ -263,80 +259,3 @@ def list_notes(rows: Sequence[Row], target: str) -> list[str]:
     if any(row.is_best for row in rows):
         lines.append("*: no other row is as fast and as accurate")
     return lines
-
-
-def recommend(rows: Sequence[Row], keep: float | None = None) -> str:
-    """What to take, in a sentence.
-
-    ``keep`` is the share of the original's accuracy that must stay; without it a variant may lose
-    ``ENOUGH_POINTS``.
-    """
-    original, *variants = rows
-    if not variants:
-        return "there is no variant to compare"
-    timed = [row for row in variants if row.speedup is not None]
-    if not timed:
-        return _by_size(min(variants, key=lambda row: row.judged.bytes), original)
-    fastest = max(timed, key=lambda row: row.speedup or 0)
-    if original.judged.accuracy is None:
-        return (
-            f"{describe_speed(fastest, original)}; its accuracy is not known: name data with truth"
-        )
-    limit = _least_accuracy(original.judged.accuracy, keep)
-    right = [row for row in timed if (row.judged.accuracy or 0) >= limit]
-    faster = [row for row in right if (row.speedup or 0) >= FASTER]
-    if faster:
-        best = max(faster, key=lambda row: row.speedup or 0)
-        return f"{describe_speed(best, original)}, {_points_text(best, original)}; take it"
-    if (fastest.speedup or 0) < FASTER:
-        return _no_gain(fastest, original)
-    return (
-        f"{describe_speed(fastest, original)}, but {_points_text(fastest, original)}: that is too "
-        "much; train longer (--epochs) or take away less"
-    )
-
-
-def _least_accuracy(accuracy: float, keep: float | None) -> float:
-    return accuracy - ENOUGH_POINTS if keep is None else keep * accuracy
-
-
-def describe_speed(row: Row, original: Row) -> str:
-    """``net@ptq-int8: 1.6 x faster than net in fp16 (4.71 ms)``."""
-    ours, theirs = row.judged, original.judged
-    speedup = row.speedup or 1.0
-    if speedup < 1:
-        return f"{ours.model} is slower than {theirs.model} in {theirs.precision}"
-    more = "faster than" if ours.time_ms is not None else "less work than"
-    counted = ", counted" if ours.time_source == "counted" else ""
-    return (
-        f"{ours.model}: {speedup:.1f} x {more} {theirs.model} in {theirs.precision} "
-        f"({work_text(ours)}{counted})"
-    )
-
-
-def _by_size(row: Row, original: Row) -> str:
-    """What is known of a variant whose time nothing tells."""
-    ours, theirs = row.judged, original.judged
-    points = "" if row.points_off is None else f", {_points_text(row, original)}"
-    return (
-        f"{ours.model}: {theirs.bytes / ours.bytes:.1f} x smaller than {theirs.model}{points}; "
-        f"whether {ours.precision} is faster is not known here: name a board with --host"
-    )
-
-
-def _no_gain(row: Row, original: Row) -> str:
-    ours, theirs = row.judged, original.judged
-    what = ours.precision if ours.precision != theirs.precision else ours.model
-    return (
-        f"{what} does not pay here: {theirs.model} in {theirs.precision} takes "
-        f"{work_text(theirs)}, {ours.model} {work_text(ours)}; keep {theirs.model}"
-    )
-
-
-def _points_text(row: Row, original: Row) -> str:
-    points = row.points_off or 0.0
-    text = f"{points:+.1f} points {original.judged.metric}"
-    low_high = original.judged.interval
-    if low_high and abs(points) <= (low_high[1] - low_high[0]) / 2:
-        text += " (within what chance does on these pictures)"
-    return text

@@ -19,7 +19,8 @@ from piyard.convert.own.defaults import (
     parse_size,
 )
 from piyard.convert.own.description import ModelDescription, describe_model, require_picture_input
-from piyard.convert.own.metadata import Metadata, read_metadata, with_timm_notes
+from piyard.convert.own.file_metadata import read_metadata, with_timm_notes
+from piyard.convert.own.metadata import Metadata
 from piyard.convert.own.name_lists import (
     NameList,
     assume_labels,

@@ -15,8 +15,9 @@ from piyard.convert.own.defaults import (
 )
 from piyard.convert.own.description import MAIN_PART
 from piyard.convert.own.exporting import TRAINED_SIZE, export_checkpoint
+from piyard.convert.own.file_metadata import read_metadata
 from piyard.convert.own.matching import NetworkMatch, match_network
-from piyard.convert.own.metadata import AUTHOR, Metadata, read_metadata
+from piyard.convert.own.metadata import AUTHOR, Metadata
 from piyard.convert.own.name_lists import (
     NameList,
 )

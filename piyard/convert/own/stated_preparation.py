@@ -8,7 +8,7 @@ from piyard.convert.model_files import GRAPH_PART, choose_files, weights_path
 from piyard.convert.own.defaults import (
     CHECKPOINT,
 )
-from piyard.convert.own.metadata import read_metadata
+from piyard.convert.own.file_metadata import read_metadata
 from piyard.convert.own.preparation import describe_preprocess, merge_preprocess
 from piyard.models.definition import FILE_NETWORKS, Model
 from piyard.vision.schema import Preprocess

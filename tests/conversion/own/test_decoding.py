@@ -12,7 +12,7 @@ from piyard.convert.own import network_source
 from piyard.convert.own.adding import plan_addition
 from piyard.convert.own.defaults import CHECKPOINT, OwnModelOptions
 from piyard.convert.own.exporting import ExportedNetwork
-from piyard.convert.own.metadata import read_metadata
+from piyard.convert.own.file_metadata import read_metadata
 
 SIZE, STRIDES, CLASSES, POINTS = 64, (8, 16, 32), 2, 3
 pytestmark = [

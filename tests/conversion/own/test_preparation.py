@@ -21,7 +21,8 @@ from piyard.cli.board_requests import EvaluateRequest
 from piyard.cli.trials import evaluate_model
 from piyard.convert.own.adding import Addition, plan_addition
 from piyard.convert.own.defaults import OwnModelOptions, preprocess_options
-from piyard.convert.own.metadata import Metadata, read_metadata
+from piyard.convert.own.file_metadata import read_metadata
+from piyard.convert.own.metadata import Metadata
 from piyard.convert.own.notes import transforms_preprocess
 from piyard.convert.own.stated_preparation import as_file_says
 from piyard.core.errors import WrongInput

@@ -10,7 +10,8 @@ from onnx import TensorProto, helper, save_model
 
 from piyard.convert.own.adding import plan_addition
 from piyard.convert.own.defaults import CHECKPOINT, OwnModelOptions
-from piyard.convert.own.metadata import Metadata, _class_names, read_metadata
+from piyard.convert.own.file_metadata import _class_names, read_metadata
+from piyard.convert.own.metadata import Metadata
 from piyard.convert.own.name_lists import NameList, match_names
 from piyard.convert.own.notes import MAX_TEXT, parse_literal
 from piyard.core.errors import ConversionFailed, WrongInput

@@ -8,7 +8,8 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from piyard.compress.chart import COLUMNS, draw_svg, draw_text
-from piyard.compress.summary import Judged, list_notes, make_rows, recommend, render_rows
+from piyard.compress.recommendation import recommend
+from piyard.compress.summary import Judged, list_notes, make_rows, render_rows
 
 
 def judged(model="net", accuracy=71.8, time_ms=8.0, **more):

@@ -10,11 +10,8 @@ import numpy as np
 import pytest
 
 from piyard.core.errors import UnreadableLog, WrongInput
-from piyard.predict.picture_index import (
-    IndexHead,
-    compare_with_files,
-    open_index,
-)
+from piyard.predict.index_changes import compare_with_files
+from piyard.predict.picture_index import IndexHead, open_index
 from tests.support import file_systems
 
 HEAD = IndexHead(model="clip_vit_b32", conversion="ab12", weights="random", values=4)
