@@ -1,152 +1,144 @@
 """Search: members of a family of small networks, trained in turn, accuracy against cost.
 
-Optuna's TPE proposes them (Bergstra et al., https://arxiv.org/abs/2304.11127). Its sampler is made
-anew for each trial, seeded by how many have ended, and its journal lies in the search's folder: one
-that was killed goes on with the trial it was at.
+It halves successively (Jamieson and Talwalkar, https://arxiv.org/abs/1502.07943), in two rounds:
+TPE proposes many candidates (Bergstra et al., https://arxiv.org/abs/2304.11127), which are trained
+for a short time, and the few of them that may be the one are trained in full.
 """
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from itertools import product
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 
+from piyard.compress.search_space import WORST, Candidate, Merit, SearchRules, SearchSpace, Trial
+from piyard.compress.search_study import ask_for, list_finished, open_study, tell_result
 from piyard.core import console
 from piyard.core.errors import WrongInput
-from piyard.models.small_cnn import SmallCnn
 
 if TYPE_CHECKING:
-    import optuna
     import torch
 
 
-JOURNAL = "trials.journal"
-STUDY = "piyard"
-COST, ACCURACY = "cost", "accuracy"
+ALLOWANCE = 3.0
+"""Points of accuracy that a whole training may make up for."""
 
 
-class Candidate(msgspec.Struct, frozen=True, kw_only=True, order=True):
-    """A network that may be the one."""
+class Judge(Protocol):
+    """Who knows what candidates are worth."""
 
-    width: int
-    depth: int
-    kernel: int
-    side: int
-    """Rows and columns of its input."""
+    def cost(self, candidate: Candidate) -> float:
+        """Of one inference; known before it is trained."""
 
-    def member(self, channels: int) -> SmallCnn:
-        """The network of the family, for pictures of so many channels."""
-        return SmallCnn(width=self.width, depth=self.depth, kernel=self.kernel, channels=channels)
+    def try_out(self, candidate: Candidate) -> Merit:
+        """After a short training."""
 
-    @property
-    def name(self) -> str:
-        """For people and folders."""
-        return f"w{self.width}-d{self.depth}-k{self.kernel}-{self.side}px"
-
-
-class SearchSpace(msgspec.Struct, frozen=True, kw_only=True):
-    """What is chosen from."""
-
-    widths: tuple[int, ...] = (8, 12, 16, 24, 32)
-    depths: tuple[int, ...] = (1, 2, 3)
-    kernels: tuple[int, ...] = (3, 5)
-    sides: tuple[int, ...] = (28,)
-
-    @property
-    def size(self) -> int:
-        """How many candidates there are."""
-        return len(list(self.candidates()))
-
-    def candidates(self) -> Iterable[Candidate]:
-        """All of them."""
-        for width, depth, kernel, side in product(
-            self.widths, self.depths, self.kernels, self.sides
-        ):
-            yield Candidate(width=width, depth=depth, kernel=kernel, side=side)
-
-
-class Score(msgspec.Struct, frozen=True, kw_only=True):
-    """What a candidate is worth."""
-
-    accuracy: float
-    """Percent, of pictures that were held out: to choose by, not to publish."""
-    cost: float
-    """As the search's unit has it."""
-
-
-class Trial(msgspec.Struct, frozen=True, kw_only=True):
-    """A candidate that was tried."""
-
-    candidate: Candidate
-    score: Score
+    def train(self, candidate: Candidate) -> Merit:
+        """After a whole one."""
 
 
 class Search(msgspec.Struct, frozen=True, kw_only=True):
-    """Trials in the order in which they were made, and which of them is taken."""
+    """What was tried out, in that order; what was trained in full, and which of these is taken."""
 
     trials: list[Trial]
+    finalists: list[Trial]
     chosen: Trial
 
     @property
     def pareto(self) -> list[Trial]:
-        """Those that nothing beats in both, the cheapest first."""
-        return pareto_trials(self.trials)
+        """The finalists that nothing beats in both, the cheapest first."""
+        return pareto_trials(self.finalists)
 
 
-def run_search(
-    space: SearchSpace,
-    judge: Callable[[Candidate], Score],
-    folder: Path,
-    *,
-    trials: int,
-    seed: int,
-    keep: float,
-) -> Search:
-    """Let that many candidates be judged, some of them perhaps several times proposed.
+def run_search(space: SearchSpace, judge: Judge, folder: Path, rules: SearchRules) -> Search:
+    """Try candidates out, train the best in full, and take one.
 
-    The cheapest is taken whose accuracy is at least ``keep`` times the best one's.
-
-    Raises ``WrongInput`` for a journal of another space.
+    Raises ``WrongInput`` for a journal of another search, and where no candidate keeps to the
+    limit.
     """
+    trials = _try_out(space, judge, folder, rules)
+    if not trials:
+        raise WrongInput(
+            f"none of the {space.size} networks that are searched through costs as little as "
+            "this model",
+            remedy="--method prune makes this one smaller",
+        )
+    finalists = [
+        Trial(candidate=each.candidate, merit=judge.train(each.candidate), cost=each.cost)
+        for each in choose_finalists(trials, rules)
+    ]
+    return Search(trials=trials, finalists=finalists, chosen=choose_trial(finalists, rules.keep))
+
+
+def _try_out(space: SearchSpace, judge: Judge, folder: Path, rules: SearchRules) -> list[Trial]:
+    """The first round: candidates within the limit, none of them twice."""
     folder.mkdir(parents=True, exist_ok=True)
-    study = _open_study(folder, space)
-    _forget_broken(study)
-    done = _finished(study)
-    known = {trial.candidate: trial.score for trial in done}
+    study = open_study(folder, space, rules)
+    known = {trial.candidate: trial for trial in list_finished(study)}
     with console.step("search", unit="trials") as shown:
-        for number in range(len(done), trials):
-            shown.update(number, trials, _describe(known))
-            study.sampler = _sampler(seed + number)
-            trial = study.ask()
-            candidate = _propose(trial, space)
-            score = known.get(candidate) or judge(candidate)
-            known[candidate] = score
-            study.tell(trial, [score.accuracy, score.cost])
-            done.append(Trial(candidate=candidate, score=score))
-    return Search(trials=done, chosen=choose_trial(done, keep))
+        while len(known) < space.size:
+            tried = _within(known.values(), rules)
+            if len(tried) == rules.trials:
+                break
+            shown.update(len(tried), rules.trials, _describe(tried))
+            proposal = ask_for(study, space, rules, known)
+            candidate = msgspec.convert(proposal.params, Candidate)
+            known[candidate] = _judge(judge, candidate, rules)
+            tell_result(study, proposal, known[candidate], rules)
+    return _within(known.values(), rules)
+
+
+def _within(trials: Iterable[Trial], rules: SearchRules) -> list[Trial]:
+    return [trial for trial in trials if trial.cost <= rules.limit]
+
+
+def _judge(judge: Judge, candidate: Candidate, rules: SearchRules) -> Trial:
+    """One that costs too much is not trained."""
+    cost = judge.cost(candidate)
+    merit = judge.try_out(candidate) if cost <= rules.limit else WORST
+    return Trial(candidate=candidate, merit=merit, cost=cost)
+
+
+def choose_finalists(trials: Sequence[Trial], rules: SearchRules) -> list[Trial]:
+    """Those that fewest others beat in both, of equals the ones with the lowest loss; the first.
+
+    What is so much less right than the best that a whole training will hardly make up for it is
+    behind all others.
+    """
+    best = max(trial.merit.accuracy for trial in trials)
+    least = rules.keep * best - ALLOWANCE
+
+    def rank(trial: Trial) -> tuple[bool, int, float]:
+        beaten = sum(_beats(other, trial) for other in trials)
+        return trial.merit.accuracy < least, beaten, trial.merit.loss
+
+    ranked = sorted(trials, key=rank)
+    first = [trial for trial in trials if trial.candidate == rules.first]
+    others = [trial for trial in ranked if trial.candidate != rules.first]
+    return [*first, *others[: max(1, rules.finalists - len(first))]]
+
+
+def _beats(one: Trial, other: Trial) -> bool:
+    """In both, or in one of them at the same other."""
+    pair = (one.merit.loss, one.cost), (other.merit.loss, other.cost)
+    return pair[0] != pair[1] and pair[0][0] <= pair[1][0] and pair[0][1] <= pair[1][1]
 
 
 def choose_trial(trials: Sequence[Trial], keep: float) -> Trial:
-    """The cheapest that keeps that share of the best accuracy; of equals the more accurate."""
-    best = max(trial.score.accuracy for trial in trials)
-    enough = [trial for trial in trials if trial.score.accuracy >= keep * best]
-    return min(enough, key=lambda trial: (trial.score.cost, -trial.score.accuracy, trial.candidate))
+    """The cheapest that keeps that share of the best accuracy; of equals the lower loss."""
+    best = max(trial.merit.accuracy for trial in trials)
+    enough = [trial for trial in trials if trial.merit.accuracy >= keep * best]
+    return min(enough, key=lambda trial: (trial.cost, trial.merit.loss, trial.candidate))
 
 
 def pareto_trials(trials: Sequence[Trial]) -> list[Trial]:
-    """Each candidate once, without those that another one beats, the cheapest first."""
-    by_cost = sorted(
-        {trial.candidate: trial for trial in trials}.values(),
-        key=lambda trial: (trial.score.cost, -trial.score.accuracy),
-    )
+    """Those that no other one beats in accuracy and cost, the cheapest first."""
     best, kept = -1.0, []
-    for trial in by_cost:
-        if trial.score.accuracy > best:
-            best = trial.score.accuracy
+    for trial in sorted(trials, key=lambda trial: (trial.cost, -trial.merit.accuracy)):
+        if trial.merit.accuracy > best:
+            best = trial.merit.accuracy
             kept.append(trial)
     return kept
 
@@ -161,67 +153,8 @@ def count_macs(network: torch.nn.Module, shape: Sequence[int]) -> int:
     return int(counter.get_total_flops()) // 2
 
 
-def _open_study(folder: Path, space: SearchSpace) -> optuna.Study:
-    import optuna
-    from optuna.storages import JournalStorage
-    from optuna.storages.journal import JournalFileBackend
-
-    optuna.logging.set_verbosity(logging.WARNING)
-    study = optuna.create_study(
-        study_name=STUDY,
-        storage=JournalStorage(JournalFileBackend(str(folder / JOURNAL))),
-        directions=["maximize", "minimize"],
-        load_if_exists=True,
-    )
-    stated = msgspec.json.encode(space).decode()
-    if study.user_attrs.get("space", stated) != stated:
-        raise WrongInput(
-            f"{folder / JOURNAL} is of a search through other candidates",
-            remedy="remove its folder, and this search begins anew",
-        )
-    study.set_user_attr("space", stated)
-    return study
-
-
-def _sampler(seed: int) -> optuna.samplers.BaseSampler:
-    import optuna
-
-    return optuna.samplers.TPESampler(seed=seed, n_startup_trials=8, multivariate=False)
-
-
-def _forget_broken(study: optuna.Study) -> None:
-    """The trial at which a search was killed: it is proposed again."""
-    from optuna.trial import TrialState
-
-    for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
-        study.tell(trial.number, state=TrialState.FAIL)
-
-
-def _finished(study: optuna.Study) -> list[Trial]:
-    from optuna.trial import TrialState
-
-    return [
-        Trial(
-            candidate=msgspec.convert(trial.params, Candidate),
-            score=Score(accuracy=trial.values[0], cost=trial.values[1]),
-        )
-        for trial in study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
-    ]
-
-
-def _propose(trial: optuna.Trial, space: SearchSpace) -> Candidate:
-    values: Mapping[str, Sequence[Any]] = {
-        "width": space.widths,
-        "depth": space.depths,
-        "kernel": space.kernels,
-        "side": space.sides,
-    }
-    chosen = {name: trial.suggest_categorical(name, few) for name, few in values.items()}
-    return msgspec.convert(chosen, Candidate)
-
-
-def _describe(known: Mapping[Candidate, Score]) -> str:
-    if not known:
+def _describe(tried: Sequence[Trial]) -> str:
+    if not tried:
         return ""
-    best = max(known, key=lambda candidate: known[candidate].accuracy)
-    return f"best {best.name}: {known[best].accuracy:.1f} %"
+    best = max(tried, key=lambda trial: trial.merit.accuracy)
+    return f"best {best.candidate.name}: {best.merit.accuracy:.1f} %"

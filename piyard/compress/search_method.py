@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -10,25 +11,24 @@ import msgspec
 
 from piyard.compress.method import CompressOptions, OptionName, Outcome, Settings, Step
 from piyard.compress.networks import WEIGHTS_FILE, require_loadable, save_network
-from piyard.compress.search import (
-    Candidate,
-    Score,
-    Search,
-    SearchSpace,
-    Trial,
-    count_macs,
-    run_search,
+from piyard.compress.search import Search, count_macs, run_search
+from piyard.compress.search_space import Candidate, Merit, SearchRules, SearchSpace, Trial
+from piyard.compress.training.batches import (
+    TrainingPictures,
+    hold_out,
+    labelled_pictures,
+    no_classes,
 )
-from piyard.compress.training.batches import hold_out, labelled_pictures, no_classes
-from piyard.compress.training.loop import train
+from piyard.compress.training.loop import History, train
 from piyard.compress.training.objective import LabelLoss
 from piyard.compress.training.settings import TrainingSettings
-from piyard.compress.tuning import TUNING_OPTIONS, read_training
+from piyard.compress.tuning import TUNING_OPTIONS, list_points, read_training
+from piyard.convert.converter import convert_model
 from piyard.core.errors import WrongInput
 from piyard.core.parsing import JsonObject
 from piyard.models.definition import Model, ModelDefinition, read_labels
 from piyard.models.networks import build_network
-from piyard.models.tensor_file import read_tensor_file
+from piyard.models.small_cnn import SmallCnn
 from piyard.models.variants import MethodName
 from piyard.vision.schema import Crop, Preprocess
 
@@ -38,7 +38,11 @@ if TYPE_CHECKING:
 
 RATE = 1e-2
 """Of networks that begin with nothing."""
-DEFAULT_TRIALS = 12
+DEFAULT_TRIALS, DEFAULT_FINALISTS = 16, 4
+SHORT_SHARE = 1 / 4
+"""Of a whole training, by which a candidate is tried out."""
+SEARCH_HELD_OUT = 0.25
+"""Of the pictures, while candidates are compared: they differ by less than a few pictures tell."""
 KEPT_SHARE = 0.99
 """Of the best candidate's accuracy, where nothing else is said."""
 SIDE_STEP = 4
@@ -50,6 +54,9 @@ class SearchChoices(Settings, frozen=True, kw_only=True):
     """Settings of a variant."""
 
     trials: int = DEFAULT_TRIALS
+    """Candidates that are trained for a short time."""
+    finalists: int = DEFAULT_FINALISTS
+    """Of these, the ones that are trained in full."""
     keep: float = KEPT_SHARE
     """Share of the best candidate's accuracy that is enough."""
     widths: tuple[int, ...] = (8, 12, 16, 24, 32)
@@ -102,23 +109,18 @@ class SearchMethod:
 
     def make(self, step: Step, folder: Path) -> Outcome:
         """The chosen network's weights, and all trials."""
-        finder = CandidateTrainer(step)
-        choices: SearchChoices = step.settings
-        found = run_search(
-            finder.space,
-            finder.judge,
-            step.checkpoints,
-            trials=choices.trials,
-            seed=step.seed,
-            keep=choices.keep,
-        )
-        chosen = found.chosen.candidate
-        model, network = finder.load(chosen)
+        trainer = CandidateTrainer(step)
+        result = run_search(trainer.space, trainer, step.checkpoints, trainer.choose_rules())
+        chosen = result.chosen.candidate
+        model, network, history = trainer.finish(chosen)
         save_network(network, folder)
         require_loadable(model, (), network, folder / WEIGHTS_FILE)
-        (folder / TRIALS_FILE).write_bytes(msgspec.json.format(msgspec.json.encode(found.trials)))
+        (folder / TRIALS_FILE).write_bytes(msgspec.json.format(msgspec.json.encode(result)))
         return Outcome(
-            weights=WEIGHTS_FILE, changes=candidate_keys(step.parent, chosen), notes=describe(found)
+            weights=WEIGHTS_FILE,
+            changes=candidate_keys(step.parent, chosen),
+            notes=describe(result),
+            history=list_points(history),
         )
 
 
@@ -126,10 +128,11 @@ SEARCH = SearchMethod()
 
 
 class CandidateTrainer:
-    """Trains candidates, each in a folder of its own, where its weights stay."""
+    """A ``Judge``: trains candidates, each in folders of its own."""
 
     def __init__(self, step: Step) -> None:
-        self.step, self.choices = step, step.settings
+        self.step: Step = step
+        self.choices: SearchChoices = step.settings
         side = step.parent.input[1]
         sides = [max(SHORTEST_SIDE, _round(side * share)) for share in self.choices.resolutions]
         self.space = SearchSpace(
@@ -138,36 +141,70 @@ class CandidateTrainer:
             kernels=self.choices.kernels,
             sides=tuple(dict.fromkeys(sides)),
         )
+        self._pictures: tuple[int, TrainingPictures] | None = None
 
-    def judge(self, candidate: Candidate) -> Score:
-        """Train it from nothing; its accuracy is that of pictures that were held out."""
+    def choose_rules(self) -> SearchRules:
+        """What is taken costs no more than the parent, where its cost is known."""
+        limit = convert_model(self.step.parent).manifest.macs or math.inf
+        return SearchRules(
+            trials=self.choices.trials,
+            finalists=self.choices.finalists,
+            keep=self.choices.keep,
+            limit=limit,
+            first=find_plain(self.space, self.cost, limit),
+            seed=self.step.seed,
+        )
+
+    def cost(self, candidate: Candidate) -> float:
+        """Multiply-accumulates."""
+        model = candidate_model(self.step.parent, candidate)
+        return count_macs(self._build(model).eval(), model.input)
+
+    def try_out(self, candidate: Candidate) -> Merit:
+        """See ``Judge``."""
+        whole = self._held_out()
+        short = msgspec.structs.replace(
+            whole,
+            epochs=max(1, round(SHORT_SHARE * whole.epochs)),
+            steps=max(1, round(SHORT_SHARE * whole.steps)) if whole.steps else 0,
+        )
+        return _read_merit(self._train(candidate, short, "short")[1])
+
+    def train(self, candidate: Candidate) -> Merit:
+        """See ``Judge``."""
+        return _read_merit(self._train(candidate, self._held_out(), "whole")[1])
+
+    def finish(self, candidate: Candidate) -> tuple[Model, nn.Module, History]:
+        """The candidate's model, and its network, trained by as many pictures as any other."""
+        network, history = self._train(candidate, self.choices.training, "final")
+        return candidate_model(self.step.parent, candidate), network, history
+
+    def _held_out(self) -> TrainingSettings:
+        return msgspec.structs.replace(self.choices.training, held_out=SEARCH_HELD_OUT)
+
+    def _train(
+        self, candidate: Candidate, settings: TrainingSettings, stage: str
+    ) -> tuple[nn.Module, History]:
+        """From nothing; one that is done already is read from its checkpoint."""
         model = candidate_model(self.step.parent, candidate)
         network = self._build(model)
-        settings: TrainingSettings = self.choices.training
-        data = hold_out(
-            labelled_pictures(model, self.step.require_data().require_truth()), settings
-        )
-        folder = self._folder(candidate)
         history = train(
             network,
-            data,
+            hold_out(self._read_pictures(model), settings),
             LabelLoss(settings.label_smoothing),
             settings,
-            folder,
+            self.step.checkpoints / f"{candidate.name}-{stage}",
             title=f"{self.step.name} {candidate.name}",
         )
-        save_network(network, folder)
-        accuracy = history.epochs[history.kept - 1].accuracy
-        if accuracy is None:
-            raise no_classes()
-        return Score(accuracy=accuracy, cost=count_macs(network, model.input))
+        return network, history
 
-    def load(self, candidate: Candidate) -> tuple[Model, nn.Module]:
-        """The candidate's model, and its trained network."""
-        model = candidate_model(self.step.parent, candidate)
-        network = self._build(model)
-        network.load_state_dict(dict(read_tensor_file(self._folder(candidate) / WEIGHTS_FILE)))
-        return model, network.eval()
+    def _read_pictures(self, model: Model) -> TrainingPictures:
+        """Those of the last resolution stay in memory."""
+        side = model.input[1]
+        if self._pictures is None or self._pictures[0] != side:
+            data = self.step.require_data().require_truth()
+            self._pictures = side, labelled_pictures(model, data)
+        return self._pictures[1]
 
     def _build(self, model: Model) -> nn.Module:
         import torch
@@ -175,8 +212,25 @@ class CandidateTrainer:
         torch.manual_seed(self.step.seed)
         return build_network(model.network, len(read_labels(model)))
 
-    def _folder(self, candidate: Candidate) -> Path:
-        return self.step.checkpoints / candidate.name
+
+def find_plain(space: SearchSpace, cost: Callable[[Candidate], float], limit: float) -> Candidate:
+    """The family's default, as wide as the limit allows: what would be taken without a search."""
+    default = SmallCnn()
+    plain = [
+        candidate
+        for candidate in space.candidates()
+        if (candidate.depth, candidate.kernel) == (default.depth, default.kernel)
+        and candidate.side == max(space.sides)
+    ]
+    within = [candidate for candidate in plain if cost(candidate) <= limit]
+    return max(within, default=min([*plain, *space.candidates()]))
+
+
+def _read_merit(history: History) -> Merit:
+    figures = history.epochs[history.kept - 1]
+    if figures.accuracy is None:
+        raise no_classes()
+    return Merit(accuracy=figures.accuracy, loss=figures.validation_loss)
 
 
 def candidate_model(parent: Model, candidate: Candidate) -> Model:
@@ -214,16 +268,19 @@ def _preprocess_at(parent: Model, side: int) -> Preprocess:
 
 
 def describe(search: Search) -> list[str]:
-    """The trials that nothing beats in both, the cheapest first, and which of them is taken."""
-    return [_describe_trial(trial, taken=trial == search.chosen) for trial in search.pareto]
+    """How many were tried; what was trained in full and nothing beats, the cheapest first."""
+    counts = f"{len(search.trials)} networks tried, {len(search.finalists)} trained in full"
+    return [
+        counts,
+        *(_describe_trial(trial, taken=trial == search.chosen) for trial in search.pareto),
+    ]
 
 
 def _describe_trial(trial: Trial, *, taken: bool) -> str:
     mark = ", taken" if taken else ""
-    score = trial.score
     return (
-        f"{trial.candidate.name}: {score.accuracy:.1f} % of the held out pictures, "
-        f"{score.cost / 1e6:.2f} M multiply-accumulates{mark}"
+        f"{trial.candidate.name}: {trial.merit.accuracy:.1f} % of the held out pictures, "
+        f"{trial.cost / 1e6:.2f} M multiply-accumulates{mark}"
     )
 
 

@@ -1,0 +1,1 @@
+"""Whether each method of compression beats a network of the same size, trained without it."""
