@@ -27,10 +27,10 @@ from piyard.models.language_models import language_model_names, load_language_mo
 from piyard.prove.language_proof import (
     LANGUAGE_PROOF_COLUMNS,
     LanguageBoardProof,
-    LanguageProofContext,
     language_proof_row,
     prove_language_on_board,
 )
+from piyard.prove.language_scores import LanguageProofContext
 from piyard.run.outcomes import JobOutcomes
 from piyard.run.plan import check_threads, identify_boards
 from piyard.run.schedule import run_on_boards

@@ -30,6 +30,10 @@ if TYPE_CHECKING:
     import torch
 
 
+Argument = Any
+"""Of a torch function: a tensor, or a setting."""
+
+
 class Operator(msgspec.Struct, frozen=True, kw_only=True):
     """One line of a .pnnx.param."""
 
@@ -37,7 +41,7 @@ class Operator(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     inputs: list[str]
     outputs: list[str]
-    settings: dict[str, Any] = {}
+    settings: dict[str, Argument] = {}
     tensors: dict[str, tuple[tuple[int, ...], str]] = {}
     """Key of a tensor in the .pnnx.bin → its shape and the type of its values, as ``f32``."""
     named: dict[str, str] = {}
@@ -77,7 +81,7 @@ def _parse_operator(path: Path, number: int, line: str) -> Operator:
     )
 
 
-def parse_value(text: str) -> Any:
+def parse_value(text: str) -> Argument:
     """A setting as a Python value: None, a bool, a number, a tuple, else the text."""
     words = {"None": None, "True": True, "False": False}
     if text in words:
@@ -183,7 +187,7 @@ def _make_network(operators: Sequence[Operator], modules: torch.nn.ModuleDict) -
 
         def forward(self, *inputs: torch.Tensor) -> Any:
             remaining = iter(inputs)
-            values: dict[str, Any] = {}
+            values: dict[str, Argument] = {}
             for number, operator in enumerate(operators):
                 operands = [values[name] for name in operator.inputs]
                 if operator.type == "pnnx.Output":

@@ -6,68 +6,45 @@ logits of the first are compared with the original's, the second with the first.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from pathlib import Path
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 
 import msgspec
 
-from piyard.board.connection import BoardConnection
-from piyard.board.release import Release, release_of_paths
-from piyard.build.builder import Build
 from piyard.convert.language.agreement import LogitAgreement
 from piyard.convert.language.conversion import (
-    TOKENIZER_JSON,
-    LanguageConversion,
     LanguageManifest,
-    LanguagePlan,
     judge_agreement,
 )
 from piyard.convert.language.picture_tower import encode_picture, proof_pictures
-from piyard.convert.language.proof_tokens import ProofTokens, choose_tokens
+from piyard.convert.language.proof_tokens import ProofTokens
 from piyard.core import console
 from piyard.core.errors import UnreadableLog
 from piyard.core.files import scratch_folder
-from piyard.core.parsing import Count, Number
 from piyard.core.tables import Cell, number_cell
 from piyard.models.networks import inference
 from piyard.predict.command import release_path
 from piyard.predict.shown import PICTURE_FILE, shown_words
 from piyard.prove.board_proof import EMULATED_MARK
-from piyard.run.job import RunOptions
-from piyard.run.language import start_language_run
-from piyard.run.lifecycle import finish_run
-from piyard.run.log import read_log, require_measured
-from piyard.run.record import Record, TaskInfo
-from piyard.run.run_folders import LOG_FILE, run_folder
+from piyard.prove.language_scores import (
+    LOGITS_FILE,
+    LanguageProofContext,
+    ScoreLine,
+    board_tokens,
+    computed_precision,
+    fetched_logits,
+    read_scores,
+    run_score,
+    score_tokens,
+    token_release,
+)
+from piyard.run.record import Record
 
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    Floats = NDArray[np.float32]
-
-
-SCORE_TASK = "score"
-BOARD_TOKENS = 256
-"""Of the text, at least; a token's logits are 200 kB for 50,000 words, and have to be fetched."""
-TOKENS_FILE, LOGITS_FILE = "tokens.npy", "logits.npy"
 MAX_STEP = 0.001
 """Nats by which a token's log-probability may differ when it is computed after the others."""
 EXCESS = 2.0
 """A board's KL divergence may be so many times the desktop's, and so much more:"""
 FLOAT_NATS, INTEGER_NATS = 0.001, 0.01
 """Keys and values are kept in fp16, which the desktop's twin does not round to."""
-
-
-class ScoreLine(msgspec.Struct, frozen=True, kw_only=True):
-    """A line of nnrun's about a token: how likely the one that follows it was."""
-
-    index: Count
-    log_probability: Number
-    top: Count
-    """The likeliest token."""
 
 
 class StepAgreement(msgspec.Struct, frozen=True, kw_only=True):
@@ -97,18 +74,6 @@ class LanguageBoardProof(msgspec.Struct, frozen=True, kw_only=True):
     """What differs too much, a line each; empty when the proof holds."""
 
 
-class LanguageProofContext(msgspec.Struct, frozen=True, kw_only=True):
-    """A conversion, a board, and what runs there."""
-
-    connection: BoardConnection
-    build: Build
-    plan: LanguagePlan
-    """Of the conversion: it has the original's tensors."""
-    conversion: LanguageConversion
-    threads: int
-    options: RunOptions
-
-
 def prove_language_on_board(context: LanguageProofContext) -> LanguageBoardProof:
     """Whether the board's logits are the original's, read at once and step by step.
 
@@ -116,16 +81,16 @@ def prove_language_on_board(context: LanguageProofContext) -> LanguageBoardProof
     """
     manifest = context.conversion.manifest
     tokens = board_tokens(context)
-    whole, steps = (_score(context, tokens, step=step) for step in (len(tokens.proof[0]), 1))
+    whole, steps = (score_tokens(context, tokens, step=step) for step in (len(tokens.proof[0]), 1))
     agreement, is_finite = _compare_text(context, tokens, whole)
-    stepping = compare_steps(_read_scores(whole), _read_scores(steps))
+    stepping = compare_steps(read_scores(whole), read_scores(steps))
     pictures = _prove_picture(context, tokens) if manifest.pictures else None
     failed = [] if is_finite else ["logits are NaN or infinite"]
     failed += _judge(manifest, agreement, stepping, pictures)
     return LanguageBoardProof(
         model=context.conversion.model.name,
         host=context.connection.name,
-        precision=_computed_precision(whole),
+        precision=computed_precision(whole),
         emulated=whole.emulated,
         agreement=agreement,
         desktop=manifest.agreement,
@@ -159,7 +124,7 @@ def _compare_text(
 
     title = f"compare {context.conversion.model.name} with the original"
     with (
-        _fetched_logits(context, whole, sum(map(len, tokens.proof))) as logits,
+        fetched_logits(context, whole, sum(map(len, tokens.proof))) as logits,
         console.step(title),
         inference(),
     ):
@@ -168,51 +133,6 @@ def _compare_text(
         is_finite = bool(np.isfinite(logits).all())
         sums = compare_with_original(context.plan.source, tokens.proof, np.nan_to_num(logits))
     return sums.result(tokens.text, is_text=tokens.is_text), is_finite
-
-
-def board_tokens(context: LanguageProofContext) -> ProofTokens:
-    """The first windows of those the conversion was proved on."""
-    file = context.conversion.folder / TOKENIZER_JSON
-    tokenizer = file.read_bytes() if file.is_file() else b""
-    tokens = choose_tokens(context.plan.source.config, tokenizer)
-    windows: list[list[int]] = []
-    for window in tokens.proof:
-        if sum(map(len, windows)) < BOARD_TOKENS:
-            windows.append(window)
-    return msgspec.structs.replace(tokens, proof=windows)
-
-
-def _score(context: LanguageProofContext, tokens: ProofTokens, *, step: int) -> Record:
-    """A run that scores the tokens, so many at once; the logits of one that reads all at once."""
-    is_whole = step > 1
-    window = str(len(tokens.proof[0]))
-    words = [
-        *("--steps", str(step), "--window", window, "--context", window),
-        *(["--save-logits", LOGITS_FILE] if is_whole else []),
-    ]
-    with scratch_folder("piyard-tokens-") as folder:
-        release = _token_release(tokens.proof, folder)
-        return _run_score(context, "at once" if is_whole else "token by token", release, words)
-
-
-def _run_score(
-    context: LanguageProofContext, what: str, release: Release, words: Sequence[str]
-) -> Record:
-    """A run of the verb ``score`` on the release's tokens, when it is over."""
-    record = start_language_run(
-        context.connection,
-        context.build,
-        context.conversion,
-        TaskInfo(task=SCORE_TASK, slug=f"{context.conversion.model.name} {what}"),
-        [
-            *(SCORE_TASK, "--tokens", f"{release_path(release)}/{TOKENS_FILE}"),
-            *("--prefill-threads", str(context.threads)),
-            *words,
-        ],
-        context.options,
-        inputs=[release],
-    )
-    return finish_run(context.connection, record)
 
 
 def _prove_picture(context: LanguageProofContext, tokens: ProofTokens) -> LogitAgreement:
@@ -224,15 +144,15 @@ def _prove_picture(context: LanguageProofContext, tokens: ProofTokens) -> LogitA
         shown = proof_pictures()[0]
         shown.save(folder / f"{PICTURE_FILE}.png")
         further = {PICTURE_FILE: folder / f"{PICTURE_FILE}.png"}
-        release, count = _token_release([tokens.seen], folder, further), str(len(tokens.seen))
+        release, count = token_release([tokens.seen], folder, further), str(len(tokens.seen))
         words = [
             *("--steps", count, "--context", count, "--save-logits", LOGITS_FILE),
             *shown_words(context.conversion, release_path(release)),
             *("--picture-token", str(source.config.pictures.token)),
         ]
-        done = _run_score(context, "with a picture", release, words)
+        done = run_score(context, "with a picture", release, words)
     with (
-        _fetched_logits(context, done, len(tokens.seen)) as logits,
+        fetched_logits(context, done, len(tokens.seen)) as logits,
         console.step("compare a question about a picture with the original"),
         inference(),
     ):
@@ -242,53 +162,6 @@ def _prove_picture(context: LanguageProofContext, tokens: ProofTokens) -> LogitA
         rows = encode_picture(load_picture_tower(source), shown)
         sums = compare_behind_picture(source, tokens.seen, rows, np.nan_to_num(logits))
     return sums.result("a question about a picture", is_text=False)
-
-
-def _token_release(
-    windows: Sequence[Sequence[int]], folder: Path, further: Mapping[str, Path] | None = None
-) -> Release:
-    import numpy as np
-
-    path = folder / TOKENS_FILE
-    np.save(path, np.array([token for window in windows for token in window], "<i4"))
-    return release_of_paths({TOKENS_FILE: path, **(further or {})}, label="tokens of a text")
-
-
-@contextmanager
-def _fetched_logits(context: LanguageProofContext, run: Record, tokens: int) -> Iterator[Floats]:
-    """Those of a run, which are removed once they are compared: they outweigh all other runs."""
-    file = run_folder(run.id) / LOGITS_FILE
-    yield _read_logits(file, tokens, context.plan.source.config.vocabulary)
-    file.unlink()
-
-
-def _read_logits(file: Path, tokens: int, vocabulary: int) -> Floats:
-    """All of them, (tokens, vocabulary). Raises ``UnreadableLog`` for what no nnrun writes."""
-    import numpy as np
-
-    expected = (tokens, vocabulary)
-    try:
-        logits: Floats = np.load(file, mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
-        raise UnreadableLog(f"{file} holds no logits: {error}") from None
-    if logits.shape != expected or logits.dtype != np.float32:
-        raise UnreadableLog(f"{file} has {logits.dtype} {logits.shape}, not float32 {expected}")
-    return logits
-
-
-def _read_scores(record: Record) -> list[ScoreLine]:
-    path = run_folder(record.id) / LOG_FILE
-    try:
-        return msgspec.convert(read_log(path).of("score"), list[ScoreLine])
-    except msgspec.ValidationError as error:
-        raise UnreadableLog(f"{path}: a score is malformed: {error}") from None
-
-
-def _computed_precision(record: Record) -> str:
-    path = run_folder(record.id) / LOG_FILE
-    header = read_log(path).header
-    require_measured(header, str(path))
-    return header.precision.label
 
 
 def compare_steps(whole: Sequence[ScoreLine], steps: Sequence[ScoreLine]) -> StepAgreement:

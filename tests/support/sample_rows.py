@@ -146,11 +146,11 @@ def of_check(check: OutputMatch | None) -> OutputCheck | None:
     return OutputCheck(ok=check.ok, threshold=0.999, cosine=cosine, max_abs=dict(apart))
 
 
-def result(of: Row, samples: Sequence[float], telemetry: Sequence[Sample] = ()) -> Result:
-    """The Result that the row could have been derived from."""
+def record(of: Row) -> Record:
+    """The record of the run that the row could have been derived from."""
     seed = of.random_seed
     weights = WeightsInfo(kind="random", seed=seed) if seed else WeightsInfo(kind="file")
-    record = Record(
+    return Record(
         id=of.run,
         when=of.when,
         what=TaskInfo(
@@ -182,6 +182,10 @@ def result(of: Row, samples: Sequence[float], telemetry: Sequence[Sample] = ()) 
         exit_code=0,
         check=of_check(of.check),
     )
+
+
+def result(of: Row, samples: Sequence[float], telemetry: Sequence[Sample] = ()) -> Result:
+    """The Result that the row could have been derived from."""
     header = {
         "threads": of.threads,
         "precision": {"requested": of.precision, "label": of.data_type},
@@ -190,7 +194,7 @@ def result(of: Row, samples: Sequence[float], telemetry: Sequence[Sample] = ()) 
     }
     begin = telemetry[0].uptime_s if telemetry else 0.0
     return Result(
-        record=record,
+        record=record(of),
         samples_ms=list(samples),
         starts_s=[begin + end / 1000 for end in accumulate(samples, initial=0.0)][:-1],
         header=msgspec.convert(header, LogHeader),

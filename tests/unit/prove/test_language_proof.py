@@ -19,12 +19,12 @@ from piyard.models.transformer_files import load_decoder, open_tensors
 from piyard.prove.language_proof import (
     LANGUAGE_PROOF_COLUMNS,
     LanguageBoardProof,
-    ScoreLine,
     StepAgreement,
     compare_steps,
     judge_board,
     language_proof_row,
 )
+from piyard.prove.language_scores import ScoreLine
 from tests.support.language_models import write_folder
 
 WINDOWS = [list(range(3, 93)), list(range(40, 10, -1))]

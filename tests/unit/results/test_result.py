@@ -10,14 +10,13 @@ import pytest
 
 from piyard.board.facts import Facts
 from piyard.core.errors import UnreadableLog, WrongInput
-from piyard.core.store import WeightsInfo
 from piyard.core.tables import check_format, render_table
 from piyard.results.history import newest_rows, stored_rows
 from piyard.results.result import read_run_result
 from piyard.run.log import parse_log
-from piyard.run.record import BuildInfo, ModelInfo, OutputCheck, Record, TaskInfo
+from piyard.run.record import Record, TaskInfo
 from piyard.run.run_folders import LOG_FILE, find_run, run_folder, save_record
-from tests.support.synthetic_results import changed
+from tests.support import pi5_results
 
 HEADER = {
     "type": "header",
@@ -36,31 +35,10 @@ def lines(*samples: float, header: dict[str, Any] | None = None, whole: bool = T
 
 
 def record(run_id: str = "20260101T000000-a", **changes: Any) -> Record:
-    base = Record(
-        id=run_id,
-        when="2026-01-01T00:00:00+00:00",
-        what=TaskInfo(task="bench", slug="resnet18-fp16-t4"),
-        host="pi5",
-        target="rpi5",
-        hardware="Raspberry Pi 5",
-        emulated=False,
-        model=ModelInfo(
-            name="resnet18",
-            title="resnet18",
-            input=[3, 224, 224],
-            params=11_689_512,
-            macs=1_814_073_344,
-            weights=WeightsInfo(kind="file"),
-        ),
-        build=BuildInfo(key="b"),
-        release="r",
-        before=Facts(machine="aarch64"),
-        exit_code=0,
-        check=OutputCheck(
-            ok=True, threshold=0.999, cosine={"out0": 0.99998}, max_abs={"out0": 0.01}
-        ),
-    )
-    return changed(base, changes)
+    task = TaskInfo(task="bench", slug="resnet18-fp16-t4")
+    facts = Facts(machine="aarch64")
+    fields = {"id": run_id, "what": task, "before": facts, "after": None}
+    return pi5_results.record(**(fields | changes))
 
 
 def stored(text: str, of: Record) -> Path:
