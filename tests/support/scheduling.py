@@ -16,7 +16,7 @@ SCOPES = {
     "SqueezeNet's own weights": (
         "tests/conversion/test_convert.py",
         "tests/conversion/test_evaluate.py",
-        "tests/conversion/boardproof/test_question.py",
+        "tests/conversion/prove/test_proof_inputs.py",
     ),
     "NanoTrack's nets": (
         "tests/conversion/test_nanotrack.py",

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from piyard.models import definition
-from tests.conversion.own.asking import CLASSES, network
+from tests.conversion.own.adding import CLASSES, network
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from torch import nn
 from piyard.convert.own.adding import plan_addition
 from piyard.convert.own.defaults import OwnModelOptions
 from piyard.core.errors import WrongInput
-from tests.conversion.own.asking import add
+from tests.conversion.own.adding import add
 
 SIZE, CLASSES = 64, 2
 ANCHORS = (

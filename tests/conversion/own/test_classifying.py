@@ -20,7 +20,7 @@ from piyard.models import definition
 from piyard.models.definition import load_model
 from piyard.predict.command import PredictOptions, nnrun_flags
 from piyard.predict.prediction import resolve_classes
-from tests.conversion.own.asking import add
+from tests.conversion.own.adding import add
 from tests.conversion.own.graphs import ENDINGS, classifier
 
 pytestmark = [

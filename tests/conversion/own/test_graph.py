@@ -13,7 +13,7 @@ from piyard.convert.converter import convert_model
 from piyard.convert.own.adding import plan_addition
 from piyard.core.errors import ConversionFailed, WrongInput
 from piyard.models.definition import load_model
-from tests.conversion.own.asking import add, as_detector, ask
+from tests.conversion.own.adding import add, as_detector, ask
 
 pytestmark = [
     pytest.mark.usefixtures("models"),

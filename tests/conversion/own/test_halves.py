@@ -10,7 +10,7 @@ from piyard.convert.ncnn_net import read_layers
 from piyard.convert.param import FP32_MASK, MASK_KEY
 from piyard.core.errors import ConversionFailed
 from piyard.models.definition import load_model
-from tests.conversion.own.asking import CLASSES, add, ask
+from tests.conversion.own.adding import CLASSES, add, ask
 
 pytestmark = [
     pytest.mark.usefixtures("models"),

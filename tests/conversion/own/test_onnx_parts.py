@@ -10,7 +10,7 @@ from piyard.convert.own.adding import plan_addition
 from piyard.convert.own.network_file import copy_network, sha256_of_network
 from piyard.core.errors import ConversionFailed, WrongInput
 from piyard.models.definition import load_model
-from tests.conversion.own.asking import add, ask
+from tests.conversion.own.adding import add, ask
 from tests.conversion.own.graphs import classifier
 
 pytestmark = pytest.mark.usefixtures("models")

@@ -17,7 +17,7 @@ from piyard.convert.own.adding import plan_addition
 from piyard.convert.own.defaults import OwnModelOptions
 from piyard.core.errors import ConversionFailed, WrongInput
 from piyard.models.definition import load_model
-from tests.conversion.own.asking import add, ask
+from tests.conversion.own.adding import add, ask
 from tests.conversion.own.test_cutting import BINS, SIZE, Ultralytics, program
 
 pytestmark = [

@@ -32,7 +32,7 @@ from piyard.models.classifiers import torchvision_models
 from piyard.models.definition import load_model
 from piyard.models.networks import build_network
 from piyard.vision.schema import Crop
-from tests.conversion.own.asking import add
+from tests.conversion.own.adding import add
 from tests.conversion.own.graphs import classifier, ultralytics
 
 pytestmark = [

@@ -8,7 +8,7 @@ import torch
 from piyard.convert.own.adding import plan_addition
 from piyard.convert.own.defaults import preprocess_options
 from piyard.core.errors import ConversionFailed, WrongInput
-from tests.conversion.own.asking import add, ask, network
+from tests.conversion.own.adding import add, ask, network
 
 pytestmark = [
     pytest.mark.usefixtures("models"),

@@ -12,7 +12,7 @@ from piyard.convert.own.defaults import preprocess_options
 from piyard.core.download import downloads_folder, find_file
 from piyard.core.files import sha256_of_file
 from piyard.models.definition import load_model, read_labels
-from tests.conversion.own.asking import add, ask
+from tests.conversion.own.adding import add, ask
 
 pytestmark = [
     pytest.mark.usefixtures("models"),

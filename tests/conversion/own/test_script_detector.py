@@ -9,7 +9,7 @@ from piyard.convert.script_cutting import script_values
 from piyard.convert.torchscript import freeze_script, load_script
 from piyard.core.errors import ConversionFailed
 from piyard.models.definition import load_model
-from tests.conversion.own.asking import add, as_detector
+from tests.conversion.own.adding import add, as_detector
 
 pytestmark = [
     pytest.mark.usefixtures("models"),

@@ -14,7 +14,7 @@ from piyard.models import definition
 from piyard.models.definition import load_model
 from piyard.prove.board_proof import prove_on_board
 from piyard.prove.model_masks import save_masks, with_masks
-from tests.conversion.boardproof.trouble import convolutions, helped
+from tests.conversion.prove.explaining import convolutions, helped
 
 
 @pytest.fixture

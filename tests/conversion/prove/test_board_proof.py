@@ -9,7 +9,7 @@ from piyard.convert.ncnn_net import read_layers
 from piyard.convert.param import FP32_MASK
 from piyard.prove.board_proof import PROOF_COLUMNS, proof_remarks, proof_rows, prove_on_board
 from piyard.prove.find_masks import prove_and_explain
-from tests.conversion.boardproof.trouble import convolutions
+from tests.conversion.prove.explaining import convolutions
 
 
 def test_a_board_that_computes_right_passes(place, proof_inputs, board):

@@ -17,7 +17,7 @@ from piyard.prove import tensors
 from piyard.prove.board_proof import proof_remarks, proof_rows, prove_on_board
 from piyard.prove.find_masks import masked_conversion, prove_and_explain
 from piyard.vision.overlap import Agreement
-from tests.conversion.boardproof.trouble import convolutions, helped
+from tests.conversion.prove.explaining import convolutions, helped
 
 
 def test_the_layer_that_loses_too_much_is_masked(place, proof_inputs, board, conversion):
