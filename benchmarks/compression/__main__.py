@@ -65,8 +65,8 @@ def spread(figures: Sequence[float], sign: str = "") -> str:
 
 def choose_names(text: str) -> list[str]:
     """The rows whose first word is named; all of them without any."""
-    wanted = text.split(",") if text else []
-    return [name for name in METHODS if not wanted or name.split(",")[0].split()[0] in wanted]
+    names = text.split(",") if text else []
+    return [name for name in METHODS if not names or name.split(",")[0].split()[0] in names]
 
 
 def main() -> None:

@@ -194,9 +194,9 @@ def rows(answers: dict[str, Answers]) -> list[list[str]]:
     ]
 
 
-def difference(one: Any, other: Any, unit: float = 100.0) -> str:
+def difference(first: Any, other: Any, unit: float = 100.0) -> str:
     """Mean difference of pairs and its standard error."""
-    each = unit * (one.astype(float) - other.astype(float))
+    each = unit * (first.astype(float) - other.astype(float))
     return f"{each.mean():+.3g} ± {each.std(ddof=1) / math.sqrt(len(each)):.2g}"
 
 
@@ -228,10 +228,10 @@ def main() -> None:
     for fold in range(arguments.folds):
         parts = divide(len(pictures), arguments.folds, fold, arguments.seed)
         with tempfile.TemporaryDirectory() as name:
-            one = Fold(network, pictures, parts, Path(name))
+            tuned = Fold(network, pictures, parts, Path(name))
             rates = [float(rate) for rate in arguments.rates.split(",")]
-            one.write_int8(settings, rates, arguments.choosing_steps)
-            answers.append({way: one.answer(way) for way in WAYS})
+            tuned.write_int8(settings, rates, arguments.choosing_steps)
+            answers.append({way: tuned.answer(way) for way in WAYS})
         print_table(answers)
 
 

@@ -76,18 +76,18 @@ def _try_out(space: SearchSpace, judge: Judge, folder: Path, rules: SearchRules)
     """The first round: candidates within the limit, none of them twice."""
     folder.mkdir(parents=True, exist_ok=True)
     study = open_study(folder, space, rules)
-    known = {trial.candidate: trial for trial in list_finished(study)}
+    finished = {trial.candidate: trial for trial in list_finished(study)}
     with console.step("search", unit="trials") as shown:
-        while len(known) < space.size:
-            tried = _within(known.values(), rules)
+        while len(finished) < space.size:
+            tried = _within(finished.values(), rules)
             if len(tried) == rules.trials:
                 break
             shown.update(len(tried), rules.trials, _describe(tried))
-            proposal = ask_for(study, space, rules, known)
+            proposal = ask_for(study, space, rules, finished)
             candidate = msgspec.convert(proposal.params, Candidate)
-            known[candidate] = _judge(judge, candidate, rules)
-            tell_result(study, proposal, known[candidate], rules)
-    return _within(known.values(), rules)
+            finished[candidate] = _judge(judge, candidate, rules)
+            tell_result(study, proposal, finished[candidate], rules)
+    return _within(finished.values(), rules)
 
 
 def _within(trials: Iterable[Trial], rules: SearchRules) -> list[Trial]:
@@ -120,9 +120,9 @@ def choose_finalists(trials: Sequence[Trial], rules: SearchRules) -> list[Trial]
     return [*first, *others[: max(1, rules.finalists - len(first))]]
 
 
-def _beats(one: Trial, other: Trial) -> bool:
+def _beats(first: Trial, other: Trial) -> bool:
     """In both, or in one of them at the same other."""
-    pair = (one.merit.loss, one.cost), (other.merit.loss, other.cost)
+    pair = (first.merit.loss, first.cost), (other.merit.loss, other.cost)
     return pair[0] != pair[1] and pair[0][0] <= pair[1][0] and pair[0][1] <= pair[1][1]
 
 

@@ -53,9 +53,9 @@ def open_study(folder: Path, space: SearchSpace, rules: SearchRules) -> optuna.S
 
 
 def ask_for(
-    study: optuna.Study, space: SearchSpace, rules: SearchRules, known: Container[Candidate]
+    study: optuna.Study, space: SearchSpace, rules: SearchRules, tried: Container[Candidate]
 ) -> optuna.Trial:
-    """A trial of a candidate that is not known: TPE's, or any where that is known already."""
+    """A trial of a candidate that was not tried: TPE's, or any where that was tried already."""
     from optuna.trial import TrialState
 
     places = _places(space)
@@ -64,10 +64,10 @@ def ask_for(
     if not number:
         study.enqueue_trial(msgspec.to_builtins(rules.first))
     trial = study.ask(places)
-    if msgspec.convert(trial.params, Candidate) not in known:
+    if msgspec.convert(trial.params, Candidate) not in tried:
         return trial
     study.tell(trial, state=TrialState.FAIL)
-    fresh = [candidate for candidate in space.candidates() if candidate not in known]
+    fresh = [candidate for candidate in space.candidates() if candidate not in tried]
     other = random.Random(rules.seed + number).choice(fresh)  # noqa: S311  # no secret
     study.enqueue_trial(msgspec.to_builtins(other))
     return study.ask(places)
