@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from piyard.convert.analysis import choose_output
 from piyard.convert.difference import OutputFigures
 from piyard.convert.ncnn_net import declared_inputs, input_blobs, read_layers
+from piyard.convert.output_kinds import choose_output
 from piyard.convert.param import INT8, Layer, read_param
 from piyard.convert.ranking import Ranking
 from piyard.convert.text_encoder import TEXT_FILES, TextFigures

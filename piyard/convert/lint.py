@@ -19,7 +19,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from piyard.convert.analysis import can_hold_classes, choose_output
+from piyard.convert.output_kinds import can_hold_classes, choose_output
 from piyard.convert.param import Layer, read_param
 from piyard.convert.pnnxir import Operator, read_ir
 from piyard.core import target

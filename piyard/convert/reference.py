@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import msgspec
 
-from piyard.convert.analysis import choose_output, find_producers, output_kind
 from piyard.convert.attempts import LoweringInputs, lower_network
 from piyard.convert.lint import LayerNames
 from piyard.convert.lowering import ProgramWriter
 from piyard.convert.ncnn_net import output_blobs
+from piyard.convert.output_kinds import choose_output, find_producers, output_kind
 from piyard.convert.param import MAIN_STEM, Layer, read_param
 from piyard.convert.script_program import SandboxedProgram
 from piyard.convert.torchscript import script_errors

@@ -10,10 +10,10 @@ from typing import Any
 
 import msgspec
 
-from piyard.convert.analysis import layer_output_kind
 from piyard.convert.conversions import Conversion, find_class_output
 from piyard.convert.model_files import choose_files
 from piyard.convert.ncnn_net import net_function, read_layers
+from piyard.convert.output_kinds import layer_output_kind
 from piyard.convert.own.stated_preparation import as_file_says, preparation_notes
 from piyard.convert.proof_inputs import make_net
 from piyard.convert.reference import ReferenceModel

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import msgspec
 
-from piyard.convert.analysis import can_hold_classes
 from piyard.convert.conversions import Conversion, find_class_output
+from piyard.convert.output_kinds import can_hold_classes
 from piyard.core import cancel, console
 from piyard.core.errors import SourceFailed, UnreadableLog
 from piyard.core.files import write_text

@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from piyard.convert import proof_trial
-from piyard.convert.analysis import BlobShape, count_macs
 from piyard.convert.conversions import LABELS_FILE, Conversion, ConversionManifest
 from piyard.convert.difference import max_distance
 from piyard.convert.lint import find_origins
@@ -27,6 +26,7 @@ from piyard.convert.mask_search import (
     relative_distance,
 )
 from piyard.convert.ncnn_net import load_net, net_inputs, read_layers, run_all_blobs, run_layer
+from piyard.convert.net_size import BlobShape, count_macs
 from piyard.convert.param import FP32_MASK, Layer, add_masks, join_name, split_name
 from piyard.convert.proof import compare_with_reference, prediction_problem
 from piyard.convert.proof_inputs import ProofCase

@@ -8,9 +8,8 @@ import pytest
 import torch
 from torch import nn
 
-from piyard.convert.analysis import count_macs, count_params
 from piyard.convert.lowering import trace_network
-from piyard.convert.net_size import count_operations
+from piyard.convert.net_size import count_macs, count_operations, count_params
 from piyard.convert.param import Layer
 from piyard.convert.reference import TorchReference
 from piyard.models.networks import build_network, inference

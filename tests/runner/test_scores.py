@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from piyard.convert.analysis import layer_output_kind
+from piyard.convert.output_kinds import layer_output_kind
 from piyard.convert.param import read_param
 from piyard.vision.tasks.classify import best_classes, class_scores, resolve_activation
 from tests.runner.nets import Net

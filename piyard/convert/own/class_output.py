@@ -9,8 +9,8 @@ from typing import get_args
 
 import msgspec
 
-from piyard.convert.analysis import choose_output, layer_output_kind, list_outputs, output_kind
 from piyard.convert.ncnn_net import load_net_files, output_blobs, run_net
+from piyard.convert.output_kinds import choose_output, layer_output_kind, list_outputs, output_kind
 from piyard.convert.own.graph_view import view_graph
 from piyard.convert.param import read_param
 from piyard.core.errors import WrongInput, unknown_name

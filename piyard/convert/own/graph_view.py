@@ -8,8 +8,8 @@ from typing import Literal
 
 import msgspec
 
-from piyard.convert.analysis import CONVOLUTION_LAYERS, TRANSPOSED_LAYERS
 from piyard.convert.ncnn_net import load_net_files, output_blobs, run_blobs
+from piyard.convert.net_size import CONVOLUTION_LAYERS, TRANSPOSED_LAYERS
 from piyard.convert.onnx_graph import graph_input_shapes, set_input_shapes, tensor_shapes
 from piyard.convert.onnx_inputs import turn_inputs
 from piyard.convert.onnx_precision import read_network

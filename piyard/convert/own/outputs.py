@@ -7,9 +7,9 @@ from pathlib import Path
 
 import msgspec
 
-from piyard.convert.analysis import layer_output_kind, output_kind
 from piyard.convert.ncnn_net import load_net_files, output_blobs, run_net
 from piyard.convert.onnx_reference import load_onnx
+from piyard.convert.output_kinds import layer_output_kind, output_kind
 from piyard.convert.own.graph_view import GraphView, view_graph
 from piyard.convert.param import read_param
 from piyard.vision.tasks.classify import OutputKind

@@ -9,10 +9,10 @@ from typing import Any
 
 import msgspec
 
-from piyard.convert.analysis import can_hold_classes
 from piyard.convert.onnx_file import read_onnx
 from piyard.convert.onnx_graph import declared_shape, graph_inputs
 from piyard.convert.onnx_inputs import has_channels_last, picture_shape
+from piyard.convert.output_kinds import can_hold_classes
 from piyard.convert.own.defaults import OwnModelOptions
 from piyard.convert.own.images import (
     describe_images,

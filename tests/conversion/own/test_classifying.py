@@ -8,9 +8,9 @@ import torch
 import yaml
 from torch import nn
 
-from piyard.convert.analysis import layer_output_kind
 from piyard.convert.conversions import find_class_output
 from piyard.convert.converter import convert_model
+from piyard.convert.output_kinds import layer_output_kind
 from piyard.convert.own.adding import plan_addition
 from piyard.convert.own.class_output import ClassifierOutputs, choose_class_output, read_outputs
 from piyard.convert.own.defaults import OwnModelOptions
