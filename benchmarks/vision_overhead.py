@@ -30,6 +30,7 @@ from piyard.convert.converter import convert_model
 from piyard.convert.param import MAIN_STEM
 from piyard.core import console
 from piyard.core.tables import FORMATS, render_table
+from piyard.measure.counted.layers import CPU, EMULATOR, ONE_THREAD
 from piyard.models.definition import load_model
 from piyard.predict.command import net_flags
 
@@ -69,9 +70,9 @@ class Counter:
         counts = self.folder / "counts"
         counts.unlink(missing_ok=True)
         plugin = f"{self.folder / 'count.so'},out={counts}"
-        settings = {"QEMU_CPU": board.CPU, "QEMU_PLUGIN": plugin, **board.ONE_THREAD}
+        settings = {"QEMU_CPU": CPU, "QEMU_PLUGIN": plugin, **ONE_THREAD}
         done = subprocess.run(
-            [board.EMULATOR, str(self.folder / PROGRAM), *words],
+            [EMULATOR, str(self.folder / PROGRAM), *words],
             env=os.environ | settings,
             capture_output=True,
             text=True,
@@ -89,8 +90,8 @@ class Counter:
 
 def make(folder: Path) -> Counter:
     """The plugin and the program, in that folder."""
-    if shutil.which(board.EMULATOR) is None:
-        sys.exit(f"{board.EMULATOR} is missing: Debian bookworm's package qemu-user has it")
+    if shutil.which(EMULATOR) is None:
+        sys.exit(f"{EMULATOR} is missing: Debian bookworm's package qemu-user has it")
     userland.compile_all(folder)
     programs.build(PROGRAM, folder)
     return Counter(folder)

@@ -16,13 +16,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.counted import userland
+from piyard.measure.counted.layers import CPU, EMULATOR, ONE_THREAD
 
-EMULATOR = "qemu-aarch64"
-CPU = "cortex-a76"
 TOOLS = ("sh", "setsid", "sleep", "mv", "rm", "cat", "flock")
 """What the board's scripts start."""
-ONE_THREAD = {"OMP_THREAD_LIMIT": "1", "OMP_WAIT_POLICY": "passive", "GOMP_SPINCOUNT": "0"}
-"""A waiting OpenMP thread spins otherwise, and its instructions are counted."""
 STARTER = """#!/bin/sh
 [ -z "$COUNTS" ] || export QEMU_PLUGIN={plugin},out="$COUNTS/{name}"
 exec {emulator} -L {root} {program} "$@"

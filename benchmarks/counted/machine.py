@@ -5,19 +5,15 @@ Nothing else of a board is there: what starts other programs needs ``board.py``.
 
 from __future__ import annotations
 
-import os
-import shlex
 import shutil
-import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.counted import board, userland
-from piyard.core.errors import JobsFailed, NotSetUp
+from piyard.core.errors import NotSetUp
 from piyard.measure.counted import pi5
-
-EVIDENCE_BYTES = 2000
+from piyard.measure.counted.layers import EMULATOR, run_emulated
 
 
 @dataclass(frozen=True)
@@ -36,37 +32,25 @@ class Machine:
 
     def run(self, argv: Sequence[str]) -> Output:
         """Run it, not counted; raises ``JobsFailed`` when it ends badly."""
-        return self._run(argv, {})
+        return self._run(argv)
 
     def count(self, argv: Sequence[str]) -> tuple[int, Output]:
         """All instructions of a run in user space; raises ``JobsFailed`` when it ends badly."""
         counts = self.folder / "counts"
         counts.unlink(missing_ok=True)
-        output = self._run(argv, {"QEMU_PLUGIN": f"{self.folder / 'count.so'},out={counts}"})
+        output = self._run(argv, f"{self.folder / 'count.so'},out={counts}")
         return board.added_up(counts.read_text()), output
 
-    def _run(self, argv: Sequence[str], plugin: dict[str, str]) -> Output:
-        done = subprocess.run(
-            [board.EMULATOR, "-L", str(self.folder / "root"), *argv],
-            env=os.environ | {"QEMU_CPU": board.CPU} | board.ONE_THREAD | plugin,
-            capture_output=True,
-            text=True,
-            errors="replace",
-            check=False,
-        )
-        if done.returncode:
-            raise JobsFailed(
-                f"{shlex.join(argv)}: exit code {done.returncode}",
-                evidence=done.stderr[-EVIDENCE_BYTES:],
-            )
+    def _run(self, argv: Sequence[str], plugin: str = "") -> Output:
+        done = run_emulated(self.folder / "root", argv, plugin)
         return Output(out=done.stdout, err=done.stderr)
 
 
 def make(folder: Path) -> Machine:
     """A machine in that folder; raises ``NotSetUp`` where the emulator is missing."""
-    if shutil.which(board.EMULATOR) is None:
+    if shutil.which(EMULATOR) is None:
         raise NotSetUp(
-            f"{board.EMULATOR} is missing",
+            f"{EMULATOR} is missing",
             remedy="install qemu-user of Debian bookworm, which has plugins",
         )
     userland.compile_all(folder)

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 import msgspec
 import numpy as np
 
-from benchmarks.counted.machine import EVIDENCE_BYTES, Output
+from benchmarks.counted.machine import Output
 from benchmarks.language.own import Net
 from piyard.build.builder import build_nnrun
 from piyard.convert.language.conversion import LanguagePlan, plan_language
@@ -22,6 +22,7 @@ from piyard.convert.language.fused_graph import write_decoder
 from piyard.core.errors import JobsFailed, UnreadableLog, WrongInput
 from piyard.core.parsing import Count
 from piyard.core.target import load_target
+from piyard.measure.counted.layers import EVIDENCE_BYTES
 from piyard.models.language_models import load_language_model
 from piyard.models.transformer_files import TensorSource, load_decoder
 

@@ -105,21 +105,33 @@ class Machine(msgspec.Struct, frozen=True, kw_only=True):
         return _read_counts(counts.read_text(), names)
 
     def _run(self, argv: Sequence[str], counts: Path) -> list[dict[str, object]]:
-        plugin = {"QEMU_PLUGIN": f"{self.folder / PLUGIN},out={counts}", "QEMU_CPU": CPU}
-        done = subprocess.run(
-            [EMULATOR, "-L", str(self.folder / "root"), *argv],
-            env=os.environ | plugin | ONE_THREAD,
-            capture_output=True,
-            text=True,
-            errors="replace",
-            check=False,
-        )
-        if done.returncode:
-            raise JobsFailed(
-                f"{shlex.join(argv[:3])}: exit code {done.returncode} under {EMULATOR}",
-                evidence=done.stderr[-EVIDENCE_BYTES:],
-            )
+        plugin = f"{self.folder / PLUGIN},out={counts}"
+        done = run_emulated(self.folder / "root", argv, plugin)
         return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+def run_emulated(
+    root: Path, argv: Sequence[str], plugin: str = ""
+) -> subprocess.CompletedProcess[str]:
+    """Run a program on an emulated Cortex-A76 to which ``root`` shows the files of a board.
+
+    ``plugin`` is the emulator's and its arguments. Raises ``JobsFailed`` when it ends badly.
+    """
+    plugins = {"QEMU_PLUGIN": plugin} if plugin else {}
+    done = subprocess.run(
+        [EMULATOR, "-L", str(root), *argv],
+        env=os.environ | plugins | ONE_THREAD | {"QEMU_CPU": CPU},
+        capture_output=True,
+        text=True,
+        errors="replace",
+        check=False,
+    )
+    if done.returncode:
+        raise JobsFailed(
+            f"{shlex.join(argv[:3])}: exit code {done.returncode} under {EMULATOR}",
+            evidence=done.stderr[-EVIDENCE_BYTES:],
+        )
+    return done
 
 
 def _read_counts(text: str, names: Mapping[Any, Any]) -> dict[str, Cost]:
