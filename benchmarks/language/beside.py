@@ -31,7 +31,15 @@ from pathlib import Path
 
 from benchmarks.counted import machine
 from benchmarks.language import shapes
-from benchmarks.language.llama_cpp import CONTEXT, PAST, PROMPT, Counts, Rival
+from benchmarks.language.llama_cpp import (
+    CONTEXT,
+    PAST,
+    PROMPT,
+    CountedRival,
+    Counts,
+    Rival,
+    begin_chunks,
+)
 from benchmarks.language.own import Own, convert
 from benchmarks.language.rows import LLAMA_CPP, NNRUN, PAIRS, Row, shown, slower
 from benchmarks.language.shapes import SHAPES
@@ -70,7 +78,7 @@ class Text:
     chunks: int
 
 
-def rival_row(rival: Rival, subject: Subject, kind: str, text: Text | None) -> Row:
+def rival_row(rival: CountedRival, subject: Subject, kind: str, text: Text | None) -> Row:
     """llama.cpp's row of a model."""
     gguf = rival.quantize(subject.gguf, kind)
     with console.step(f"{LLAMA_CPP}: count {subject.title} {kind}"):
@@ -127,13 +135,6 @@ def scored_tokens(rival: Rival, subject: Subject, text: Text | None) -> list[int
         tokens = rival.tokenize(subject.gguf, text.file)
     count = min(text.chunks, len(tokens) // CONTEXT) * CONTEXT
     return begin_chunks(tokens[:count], subject.shape.bos)
-
-
-def begin_chunks(tokens: list[int], bos: int | None) -> list[int]:
-    """llama-perplexity puts the begin token over the first token of each chunk."""
-    if bos is None or not tokens or tokens[0] != bos:
-        return tokens
-    return [bos if index % CONTEXT == 0 else token for index, token in enumerate(tokens)]
 
 
 def block_weights(shape: TransformerConfig) -> int:
@@ -200,7 +201,7 @@ def rows(request: argparse.Namespace) -> list[Row]:
     board = load_target("rpi5")
     with tempfile.TemporaryDirectory(prefix="piyard-counted-") as folder:
         there = machine.make(Path(folder))
-        rival = Rival(build_engine(LLAMA_CPP, board), there)
+        rival = CountedRival(build_engine(LLAMA_CPP, board), there)
         own = None if request.rival_only else Own(build_nnrun(board).nnrun, there)
         return [
             row
@@ -210,7 +211,11 @@ def rows(request: argparse.Namespace) -> list[Row]:
 
 
 def _model_rows(
-    rival: Rival, own: Own | None, subject: Subject, precisions: Sequence[str], text: Text | None
+    rival: CountedRival,
+    own: Own | None,
+    subject: Subject,
+    precisions: Sequence[str],
+    text: Text | None,
 ) -> Iterator[Row]:
     tokens = scored_tokens(rival, subject, text)
     for precision in precisions:

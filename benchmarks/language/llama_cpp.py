@@ -1,4 +1,4 @@
-"""llama.cpp's own programs on the emulated board: GGUF → instructions a token, and perplexity.
+"""llama.cpp's own programs: GGUF → perplexity, and on the emulated board instructions a token.
 
 What a run does once, loading and repacking above all, drops out of the difference between two runs
 that do more and less of the same thing.
@@ -7,12 +7,14 @@ that do more and less of the same thing.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 import msgspec
 
-from benchmarks.counted.machine import Machine
+from benchmarks.counted.machine import Machine, Output
 from piyard.build.engine import Engine
 from piyard.core import console, paths
 from piyard.core.errors import UnreadableLog, WrongInput
@@ -40,12 +42,19 @@ class Counts:
     """With ``PAST`` tokens in the cache."""
 
 
+class Runs(Protocol):
+    """Where programs run: the emulated machine, or this one."""
+
+    def run(self, argv: Sequence[str]) -> Output:
+        """What it printed; raises ``JobsFailed`` when it ends badly."""
+
+
 @dataclass(frozen=True)
 class Rival:
-    """llama.cpp on an emulated machine."""
+    """llama.cpp's programs, and where they run."""
 
     engine: Engine
-    machine: Machine
+    machine: Runs
 
     def quantize(self, gguf: Path, kind: str) -> Path:
         """The file in another format by llama-quantize, kept for the next time."""
@@ -58,6 +67,26 @@ class Rival:
                 flags = ["--allow-requantize", str(gguf), str(draft), kind, "1"]
                 self.machine.run([program, *flags])
         return kept
+
+    def perplexity(self, gguf: Path, text: Path, chunks: int) -> float:
+        """Of the second half of each chunk of ``CONTEXT`` tokens, as llama-perplexity has it."""
+        program = str(self.engine.program("llama-perplexity"))
+        size = ["-c", str(CONTEXT), "-b", str(CONTEXT), "--chunks", str(chunks)]
+        done = self.machine.run([program, "-m", str(gguf), "-f", str(text), "-t", "1", *size])
+        return parse_perplexity(done.out + done.err)
+
+    def tokenize(self, gguf: Path, text: Path) -> list[int]:
+        """The text as llama-perplexity reads it, with its begin token where it has one."""
+        program = str(self.engine.program("llama-tokenize"))
+        flags = ["-m", str(gguf), "-f", str(text), "--ids", "--log-disable"]
+        return parse_tokens(self.machine.run([program, *flags]).out)
+
+
+@dataclass(frozen=True)
+class CountedRival(Rival):
+    """llama.cpp on an emulated machine, which counts."""
+
+    machine: Machine
 
     def count(self, gguf: Path) -> Counts:
         """Of random tokens: what they are does not change the count."""
@@ -72,18 +101,12 @@ class Rival:
         parse_bench(output.out, [work])
         return count
 
-    def perplexity(self, gguf: Path, text: Path, chunks: int) -> float:
-        """Of the second half of each chunk of ``CONTEXT`` tokens, as llama-perplexity has it."""
-        program = str(self.engine.program("llama-perplexity"))
-        size = ["-c", str(CONTEXT), "-b", str(CONTEXT), "--chunks", str(chunks)]
-        done = self.machine.run([program, "-m", str(gguf), "-f", str(text), "-t", "1", *size])
-        return parse_perplexity(done.out + done.err)
 
-    def tokenize(self, gguf: Path, text: Path) -> list[int]:
-        """The text as llama-perplexity reads it, with its begin token where it has one."""
-        program = str(self.engine.program("llama-tokenize"))
-        flags = ["-m", str(gguf), "-f", str(text), "--ids", "--log-disable"]
-        return parse_tokens(self.machine.run([program, *flags]).out)
+def begin_chunks(tokens: list[int], bos: int | None) -> list[int]:
+    """llama-perplexity puts the begin token over the first token of each chunk."""
+    if bos is None or not tokens or tokens[0] != bos:
+        return tokens
+    return [bos if index % CONTEXT == 0 else token for index, token in enumerate(tokens)]
 
 
 def parse_tokens(text: str) -> list[int]:

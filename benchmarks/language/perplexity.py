@@ -8,7 +8,10 @@ whose integers are a board's; of fp16 a board sums halves, which is not computed
 text the model writes its own, sampled at temperature 1 from the original: there the rise is the
 divergence of the two, and any model has such a text. The formats are those that ``convert``
 chooses, table and wide matrices included. The last column is of the second half of each chunk,
-as llama-perplexity has it, to be set beside ``benchmarks.language.beside --text``.
+as llama-perplexity has it.
+
+With --rival llama.cpp, built for this machine, reads the same tokens with weights of as many bits
+that its llama-quantize made of the same GGUF file: Q8_0 beside int8, Q4_0 beside int4.
 
 Exit code 1 when a rise is above its bar.
 """
@@ -16,19 +19,21 @@ Exit code 1 when a rise is above its bar.
 from __future__ import annotations
 
 import argparse
-import json
-import math
 import sys
 import tempfile
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
+from itertools import zip_longest
 from pathlib import Path
 
 import torch
 
 from benchmarks.language.desktop import MODELS, Here, Subject, find_nnrun, generate, save_tokens
-from benchmarks.language.llama_cpp import CONTEXT
+from benchmarks.language.llama_cpp import CONTEXT, Rival, begin_chunks
 from benchmarks.language.own import read_scores
+from benchmarks.language.perplexity_rows import Row, perplexity, shown
+from benchmarks.language.rows import LLAMA_CPP, PAIRS
+from piyard.build.engine import build_engine_here
 from piyard.convert.language.conversion import (
     BIN_FILE,
     PARAM_FILE,
@@ -40,14 +45,12 @@ from piyard.core import console
 from piyard.core.errors import PiyardError, UnreadableLog, WrongInput
 from piyard.core.parsing import read_text
 from piyard.core.tables import FORMATS as TABLE_FORMATS
-from piyard.core.tables import render_table
 from piyard.models.language_models import load_language_model
+from piyard.models.transformer_files import GgufSource
 
 CHUNKS = 10
-BARS = {"fp32": 0.0005, "fp16": 0.005, "int8": 0.01, "int4": 0.05}
-"""By which part the perplexity may rise."""
-COLUMNS = ("Model", "Text", "Precision", "Stored", "Tokens", "Perplexity", "Rise", "Bar", "Late")
 HALF = CONTEXT // 2
+RIVAL_FLAG = "--rival"
 
 
 @dataclass(frozen=True)
@@ -58,49 +61,6 @@ class Text:
     chunks: list[list[int]]
     scores: list[list[float]]
     """Log-probabilities."""
-
-
-@dataclass(frozen=True)
-class Row:
-    """A precision of a model on a text."""
-
-    model: str
-    text: str
-    precision: str
-    stored: str
-    tokens: int
-    """That are scored."""
-    perplexity: float
-    original: float
-    late: float
-    """Perplexity of the second half of each chunk."""
-    late_original: float
-
-    @property
-    def rise(self) -> float:
-        """By which part it is above the original's."""
-        return self.perplexity / self.original - 1
-
-    @property
-    def well(self) -> bool:
-        """Whether it is within its bar."""
-        return self.rise <= BARS[self.precision]
-
-    @property
-    def cells(self) -> list[str]:
-        """Of the table."""
-        return [
-            *(self.model, self.text, self.precision, self.stored, str(self.tokens)),
-            *(f"{self.perplexity:.4f}", f"{self.rise:+.2%}"),
-            f"{BARS[self.precision]:+.2%}{'' if self.well else ' missed'}",
-            f"{self.late:.4f} ({self.late / self.late_original - 1:+.2%})",
-        ]
-
-
-def perplexity(scores: Sequence[Sequence[float]], first: int = 0) -> float:
-    """Of log-probabilities, those of each chunk from the ``first`` on."""
-    kept = [score for chunk in scores for score in chunk[first:]]
-    return math.exp(-sum(kept) / len(kept))
 
 
 def read_chunks(subject: Subject, file: Path, count: int) -> list[list[int]]:
@@ -172,11 +132,48 @@ def score(subject: Subject, precision: str, text: Text, nnrun: Path) -> Row:
     return row
 
 
-def shown(rows: Sequence[Row], form: str) -> str:
-    """The table, or all figures as JSON."""
-    if form == "json":
-        return json.dumps([asdict(row) | {"rise": row.rise} for row in rows], indent=2)
-    return render_table(COLUMNS, [row.cells for row in rows], form)
+def rival_row(subject: Subject, kind: str, text: Text, file: Path) -> Row:
+    """llama.cpp's row; raises ``WrongInput`` where it would not read the same tokens."""
+    gguf = find_gguf(subject)
+    with tempfile.TemporaryDirectory(prefix="piyard-perplexity-") as folder:
+        rival = Rival(build_engine_here(LLAMA_CPP), Here(Path(folder)))
+        with console.step(f"{LLAMA_CPP}: perplexity of {subject.title} {kind}"):
+            tokens = rival.tokenize(gguf, file)
+            require_same(begin_chunks(tokens, subject.source.config.bos), text)
+            late = rival.perplexity(rival.quantize(gguf, kind), file, len(text.chunks))
+    return Row(
+        model=subject.title,
+        text=text.name,
+        engine=LLAMA_CPP,
+        precision=kind,
+        stored=kind,
+        tokens=len(text.chunks) * (CONTEXT - 1 - HALF),
+        perplexity=None,
+        original=perplexity(text.scores),
+        late=late,
+        late_original=perplexity(text.scores, HALF),
+    )
+
+
+def find_gguf(subject: Subject) -> Path:
+    """The file with the weights; raises ``WrongInput`` where they are in another format."""
+    if not isinstance(subject.source, GgufSource):
+        raise WrongInput(
+            f"{LLAMA_CPP} reads GGUF files, and the weights of {subject.title} are in another",
+            remedy=f"name models with --model, or leave {RIVAL_FLAG} away",
+        )
+    return subject.source.file.path
+
+
+def require_same(tokens: Sequence[int], text: Text) -> None:
+    """Raise ``WrongInput`` unless llama.cpp's tokens begin with the text's chunks."""
+    chunks = [token for chunk in text.chunks for token in chunk]
+    pairs = zip_longest(tokens[: len(chunks)], chunks)
+    if differing := [at for at, (theirs, ours) in enumerate(pairs) if theirs != ours]:
+        raise WrongInput(
+            f"{LLAMA_CPP} reads other tokens in {text.name}, from place {differing[0]} on",
+            remedy="give a text that both read alike",
+        )
 
 
 def arguments(line: Sequence[str] | None = None) -> argparse.Namespace:
@@ -188,9 +185,15 @@ def arguments(line: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--precision", action="append", choices=FORMATS, help="default: all")
     parser.add_argument("--text", type=Path, help="default: each model writes its own")
     parser.add_argument("--chunks", type=int, default=CHUNKS, help=f"default {CHUNKS}")
+    parser.add_argument(
+        RIVAL_FLAG, action="store_true", help="llama.cpp's too, of the same GGUF file; needs --text"
+    )
     parser.add_argument("--nnrun", type=Path, help="the program; default: built for this machine")
     parser.add_argument("--format", default="plain", choices=TABLE_FORMATS)
-    return parser.parse_args(line)
+    request = parser.parse_args(line)
+    if request.rival and not request.text:
+        parser.error(f"{RIVAL_FLAG} needs --text")
+    return request
 
 
 def main() -> int:
@@ -201,8 +204,10 @@ def main() -> int:
         for name in request.model or MODELS:
             subject = Subject(name)
             text = read_subject(subject, nnrun, request.text, request.chunks)
-            precisions = request.precision or FORMATS
-            rows += [score(subject, precision, text, nnrun) for precision in precisions]
+            for precision in request.precision or FORMATS:
+                rows.append(score(subject, precision, text, nnrun))
+                if request.rival and precision in PAIRS:
+                    rows.append(rival_row(subject, PAIRS[precision], text, request.text))
     except PiyardError as error:
         print(error, file=sys.stderr)
         return error.exit_code

@@ -18,11 +18,13 @@ from piyard.core import console, paths, store
 from piyard.core.config import Config, load_yaml
 from piyard.core.errors import WrongInput, unknown_name
 from piyard.core.store import Manifest, find_artifact, key_of
-from piyard.core.target import CMakeOptions, SdistPin, Target
+from piyard.core.target import CMakeOptions, SdistPin, Target, load_target
 
 ENGINE_PINS = paths.ROOT / "toolchains" / "engines.yaml"
 ENGINE_SHELF = "engines"
 ENGINE_ARCH = "aarch64"
+DESKTOP = "desktop"
+"""The target that is this machine."""
 RECIPE_VERSION = 1
 """Raise it when the code here builds other bytes from the same inputs."""
 
@@ -124,19 +126,19 @@ def engine_names() -> list[str]:
 
 def plan_engine(name: str, target: Target) -> str:
     """What ``build_engine`` would do, as a line; nothing is run, but the toolchain is looked up."""
+    require_target(name, target)
     key = key_of(load_engine_recipe(name, target).inputs)
     verb = "keep" if find_artifact(ENGINE_SHELF, key) else "build"
     return f"{verb} {name} ({target.arch}) {key}"
 
 
 def load_engine_recipe(name: str, target: Target) -> EngineRecipe:
-    """The recipe for a target; raises ``WrongInput`` where it cannot be built for that."""
-    require_target(name, target)
+    """The recipe for a target; raises ``WrongInput`` for an unknown engine."""
     return EngineRecipe(pin=load_engine_pin(name), toolchain=load_toolchain(target))
 
 
 def require_target(name: str, target: Target) -> None:
-    """Raise ``WrongInput`` for a target that engines are not built for."""
+    """Raise ``WrongInput`` for a target whose speed an engine is not built for."""
     if target.arch != ENGINE_ARCH:
         raise WrongInput(
             f"{name} is built for {ENGINE_ARCH} only, and {target.name} is {target.arch}",
@@ -146,7 +148,16 @@ def require_target(name: str, target: Target) -> None:
 
 def build_engine(name: str, target: Target) -> Engine:
     """Its programs, built unless their inputs are unchanged. Raises ``BuildFailed``."""
-    recipe = load_engine_recipe(name, target)
+    require_target(name, target)
+    return _build(load_engine_recipe(name, target))
+
+
+def build_engine_here(name: str) -> Engine:
+    """Its programs for this machine: for what they answer, not for how fast they are."""
+    return _build(load_engine_recipe(name, load_target(DESKTOP)))
+
+
+def _build(recipe: EngineRecipe) -> Engine:
     key = key_of(recipe.inputs)
     folder, _ = store.get_or_make(ENGINE_SHELF, key, lambda at: _compile(recipe, at))
     pin = recipe.pin

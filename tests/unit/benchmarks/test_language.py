@@ -15,7 +15,7 @@ import pytest
 
 from benchmarks.counted.machine import Machine, Output
 from benchmarks.language import beside, llama_cpp, own, rows, shapes
-from benchmarks.language.llama_cpp import PAST, PROMPT, Rival
+from benchmarks.language.llama_cpp import PAST, PROMPT, CountedRival, Rival
 from benchmarks.language.rows import Row
 from benchmarks.language.shapes import SHAPES
 from piyard.build.engine import Engine
@@ -80,7 +80,7 @@ def test_what_a_run_does_once_drops_out(monkeypatch: pytest.MonkeyPatch) -> None
         return once + runs * (11 * prompt + 300 * tokens), Output(out=out, err="")
 
     monkeypatch.setattr(Machine, "count", count)
-    counts = Rival(ENGINE, Machine(Path("/nowhere"))).count(Path("a.gguf"))
+    counts = CountedRival(ENGINE, Machine(Path("/nowhere"))).count(Path("a.gguf"))
     assert (counts.prefill, counts.decode) == (11, 300)
 
 
@@ -132,10 +132,10 @@ def test_perplexity_is_of_the_second_half_of_each_chunk() -> None:
 
 
 def test_each_chunk_begins_with_the_begin_token_of_the_model() -> None:
-    assert beside.begin_chunks([1, *range(5, 5 + 1023)], 1)[510:514] == [514, 515, 1, 517]
+    assert llama_cpp.begin_chunks([1, *range(5, 5 + 1023)], 1)[510:514] == [514, 515, 1, 517]
     without = [7, *range(5, 5 + 1023)]
-    assert beside.begin_chunks(without, 1) == without
-    assert beside.begin_chunks(without, None) == without
+    assert llama_cpp.begin_chunks(without, 1) == without
+    assert llama_cpp.begin_chunks(without, None) == without
 
 
 def test_sizes_of_shapes_are_those_of_their_models() -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from piyard.build import engine
-from piyard.build.engine import EngineRecipe, load_engine_pin, load_engine_recipe
+from piyard.build.engine import EngineRecipe, load_engine_pin, plan_engine
 from piyard.build.recipe import Toolchain
 from piyard.core.errors import WrongInput
 from piyard.core.store import key_of
@@ -53,7 +53,7 @@ def test_an_engine_says_which_cpu_it_needs(tmp_path: Path) -> None:
 
 def test_another_processor_is_refused() -> None:
     with pytest.raises(WrongInput, match="aarch64 only"):
-        load_engine_recipe("llama.cpp", load_target("desktop"))
+        plan_engine("llama.cpp", load_target("desktop"))
 
 
 def test_options_and_programs_decide_the_bytes(tmp_path: Path) -> None:
