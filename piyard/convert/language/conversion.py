@@ -27,7 +27,11 @@ from piyard.convert.language.picture_proof import (
 )
 from piyard.convert.language.picture_tower import PICTURE_FILES
 from piyard.convert.language.proof_tokens import ProofTokens, choose_tokens
-from piyard.convert.language.tokenizer_files import TokenizerFiles, find_tokenizer
+from piyard.convert.language.tokenizer_files import (
+    TokenizerFiles,
+    find_tokenizer,
+    make_byte_tokenizer,
+)
 from piyard.convert.model_files import weights_path
 from piyard.core import console, store
 from piyard.core.errors import PROGRAM, ConversionFailed
@@ -50,7 +54,7 @@ if TYPE_CHECKING:
     import torch
 
 
-LANGUAGE_FORMAT = 3
+LANGUAGE_FORMAT = 4
 """Raise it when the code here makes other files from the same inputs."""
 LANGUAGE_TOOLS = ("torch", "pnnx", "ncnn", "numpy")
 PARAM_FILE, BIN_FILE = "model.ncnn.param", "model.ncnn.bin"
@@ -71,7 +75,8 @@ class LanguageInputs(Manifest, frozen=True, kw_only=True):
     """Before the width of a table is chosen."""
     weights: WeightsInfo
     tokenizer: str
-    """sha256 of its files; empty for one in the file of the weights, and for none."""
+    """sha256 of its files, or ``bytes`` of random weights; empty for one in the file of the
+    weights, and for none."""
     calibration: str
     """sha256 of the text whose inputs rounding looked at; empty for rounding to nearest."""
     thresholds: LanguageProof
@@ -160,7 +165,8 @@ def plan_language(
     chosen = RANDOM_WEIGHTS if random_weights else choose_weights(model)
     source = open_weights(model, weights_path(chosen) if chosen.file else None)
     gguf = source.file if isinstance(source, GgufSource) else None
-    tokenizer = find_tokenizer(model, gguf) if chosen.file else None
+    known = chosen.file is not None
+    tokenizer = find_tokenizer(model, gguf) if known else make_byte_tokenizer(source.config)
     formats = keep_rounding(source, formats)
     inputs = LanguageInputs(
         format=LANGUAGE_FORMAT,
@@ -185,6 +191,8 @@ def plan_language(
     )
 
 
+SMOOTHED_BITS = 8
+"""Of matrices that lose less than their inputs do; those of 4 bits stay as a file has them."""
 EXACT_TYPES = {"Q4_1": Format(4, 32, affine=True)}
 """GGUF's types that a format of ours can hold without rounding again."""
 
@@ -226,6 +234,7 @@ def convert_language_model(plan: LanguagePlan, *, force: bool = False) -> Langua
 
 
 def _make(plan: LanguagePlan, at: Path) -> LanguageManifest:
+    from piyard.convert.language.smoothing import smooth
     from piyard.convert.language.twin_pass import TwinPass
 
     source = plan.source
@@ -234,13 +243,16 @@ def _make(plan: LanguagePlan, at: Path) -> LanguageManifest:
         block = prove_block(source.config, read_block(source, 0), _rows(source), at)
         # What nnrun cannot read is named before anything takes long.
         compiled = plan.tokenizer.compile() if plan.tokenizer else b""
-        tokenizer = plan.tokenizer.read_json() if plan.tokenizer else b""
+        words = plan.tokenizer if plan.tokenizer and plan.tokenizer.knows_words else None
+        tokenizer = words.read_json() if words else b""
         tokens = choose_tokens(source.config, tokenizer, plan.calibration)
         formats, trials, widths = _choose_formats(plan, tokens, step)
         if source.config.pictures:
             step.phase(4, PHASES, "look at pictures")
         features = convert_tower(source, plan.inputs.precision, at)
         shown = show_pictures(source, features, tokens.seen)
+        if formats.blocks.bits == SMOOTHED_BITS:
+            source = smooth(source, tokens.calibration or tokens.proof)
         step.phase(5, PHASES, "round and write")
         twin = TwinPass(source, formats, tokens.proof, tokens.calibration, shown)
         errors = write_decoder(source, formats, at / PARAM_FILE, at / BIN_FILE, twin)
@@ -251,8 +263,9 @@ def _make(plan: LanguagePlan, at: Path) -> LanguageManifest:
         failed += judge_pictures(pictures, plan.inputs.precision) if pictures else []
         failed += judge_agreement(plan.inputs, pictures.agreement) if pictures else []
         step.ok, step.outcome = not failed, describe_agreement(agreement)
-        if plan.tokenizer:
+        if tokenizer:
             (at / TOKENIZER_JSON).write_bytes(tokenizer)
+        if compiled:
             (at / TOKENIZER_FILE).write_bytes(compiled)
     described = msgspec.structs.asdict(plan.inputs) | {"weights": plan.chosen.description}
     return LanguageManifest(

@@ -9,8 +9,10 @@ import msgspec
 from piyard.convert.model_files import weights_path
 from piyard.core.files import sha256_of_files
 from piyard.core.parsing import JsonValues
+from piyard.language.config import TransformerConfig
 from piyard.language.gguf_file import GgufFile
 from piyard.language.pictures import PictureConfig
+from piyard.language.tokenizer.byte_tokens import BYTES, byte_tokens
 from piyard.language.tokenizer.gguf import tokenizer_json
 from piyard.language.tokenizer.llama2c import llama2c_json
 from piyard.models.language_models import LanguageModel
@@ -19,6 +21,8 @@ from piyard.models.weights_file import Weights
 
 GGUF_MODEL_KEY = "tokenizer.ggml.model"
 JSON_BEGINNING = b"{"
+BYTE_TOKENS = "bytes"
+"""The name of a tokenizer that has nothing but them."""
 
 
 class TokenizerFiles(msgspec.Struct, frozen=True, kw_only=True):
@@ -34,10 +38,14 @@ class TokenizerFiles(msgspec.Struct, frozen=True, kw_only=True):
     pictures: PictureConfig | None = None
     """What the model sees pictures with."""
     name: str
+    knows_words: bool = True
+    """Whether its tokens are those that the model was trained on."""
 
     @property
     def identity(self) -> str:
         """Of the files; empty for a tokenizer that is in the file of the weights."""
+        if not self.knows_words:
+            return BYTE_TOKENS
         files = [file for file in (self.file, self.config) if file]
         return sha256_of_files(files) if files else ""
 
@@ -72,6 +80,15 @@ def find_tokenizer(model: LanguageModel, gguf: GgufFile | None) -> TokenizerFile
         ends=model.language.eos,
         pictures=model.language.pictures,
         name=model.tokenizer.name,
+    )
+
+
+def make_byte_tokenizer(config: TransformerConfig) -> TokenizerFiles | None:
+    """Bytes as tokens, for random weights; None for fewer tokens, and with pictures."""
+    if config.vocabulary < BYTES or config.pictures:
+        return None
+    return TokenizerFiles(
+        metadata=byte_tokens(config.vocabulary), name=BYTE_TOKENS, knows_words=False
     )
 
 

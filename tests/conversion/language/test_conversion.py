@@ -13,7 +13,7 @@ from piyard.convert.language.conversion import convert_language_model, plan_lang
 from piyard.convert.language.formats import FORMATS, Format
 from piyard.convert.language.fused_graph import write_decoder
 from piyard.convert.language.proof_tokens import PROOF_TEXT, choose_tokens
-from piyard.convert.language.tokenizer_files import TokenizerFiles
+from piyard.convert.language.tokenizer_files import TokenizerFiles, make_byte_tokenizer
 from piyard.convert.language.twin_pass import TwinPass
 from piyard.core.errors import ConversionFailed, WrongInput
 from piyard.models.language_models import LanguageModel
@@ -181,3 +181,15 @@ def test_a_foreign_or_broken_tokenizer_is_refused(tokenizer):
         choose_tokens(variant(vocabulary=40), tokenizer)
     with pytest.raises(ConversionFailed, match=r"tokenizer\.json is none"):
         choose_tokens(TINY, json.dumps({"model": 3}).encode())
+
+
+def test_random_weights_read_bytes():
+    config = variant(vocabulary=300)
+    made = convert_language_model(plan_language(tiny(config), "fp32", random_weights=True))
+    assert made.manifest.tokenizer == "bytes"
+    assert not made.manifest.agreement.is_text
+    assert made.files[2:] == ["model.tokenizer"]
+    tokens = Tokenizer.from_buffer(make_byte_tokenizer(config).read_json())
+    assert tokens.encode("é 1").ids == [*"é 1".encode()]
+    assert tokens.decode([72, 256, 299]) == "H<256><299>"
+    assert make_byte_tokenizer(TINY) is None
