@@ -22,11 +22,8 @@ from piyard.convert.language.twin import make_block, run_windows
 from piyard.models.transformer_files import EMBEDDING, TensorSource, read_block, read_finite
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from numpy.typing import NDArray
 
-    from piyard.language.config import TransformerConfig
     from piyard.models.transformer import DecoderBlock
 
     Floats = NDArray[np.float32]
@@ -51,16 +48,7 @@ class SmoothedSource:
 
     def __init__(self, source: TensorSource, factors: Mapping[str, Sequence[Floats]]) -> None:
         self.source, self.factors = source, factors
-
-    @property
-    def config(self) -> TransformerConfig:
-        """The source's."""
-        return self.source.config
-
-    @property
-    def path(self) -> Path:
-        """The source's."""
-        return self.source.path
+        self.config, self.path = source.config, source.path
 
     @property
     def shapes(self) -> Mapping[str, tuple[int, ...]]:
@@ -114,7 +102,7 @@ def _add_factors(
         for part in parts:
             factors.setdefault(f"{prefix}{part}.weight", []).append(factor[None])
         made = weights[f"{maker}.weight"]
-        share = (1 / factor).reshape(-1, *[1] * (made.dim() - 1))
+        share = np.reciprocal(factor).reshape(-1, *[1] * (made.dim() - 1))
         factors.setdefault(f"{prefix}{maker}.weight", []).append(share)
 
 

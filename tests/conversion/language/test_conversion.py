@@ -189,7 +189,9 @@ def test_random_weights_read_bytes():
     assert made.manifest.tokenizer == "bytes"
     assert not made.manifest.agreement.is_text
     assert made.files[2:] == ["model.tokenizer"]
-    tokens = Tokenizer.from_buffer(make_byte_tokenizer(config).read_json())
+    tokenizer = make_byte_tokenizer(config)
+    assert tokenizer is not None
+    tokens = Tokenizer.from_buffer(tokenizer.read_json())
     assert tokens.encode("é 1").ids == [*"é 1".encode()]
     assert tokens.decode([72, 256, 299]) == "H<256><299>"
     assert make_byte_tokenizer(TINY) is None

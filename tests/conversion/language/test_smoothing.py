@@ -68,8 +68,8 @@ def test_rows_are_divided_by_what_the_columns_behind_them_are_multiplied_by():
 
 
 def test_factors_are_powers_of_two_between_what_inputs_and_weights_reach():
-    inputs = np.float32([1, 1, 64, 0])
-    factors = column_factors(inputs, np.float32([1, 1, 1, 1]))
+    inputs = np.array([1, 1, 64, 0], np.float32)
+    factors = column_factors(inputs, np.ones(4, np.float32))
     assert factors[2] / factors[0] == 8
     assert np.array_equal(np.exp2(np.rint(np.log2(factors))), factors)
     assert np.array_equal(
@@ -79,6 +79,6 @@ def test_factors_are_powers_of_two_between_what_inputs_and_weights_reach():
 
 def test_a_smoothed_source_has_the_names_of_its_own():
     source = RandomSource(TINY)
-    smoothed = SmoothedSource(source, {"model.norm.weight": [np.float32([2])]})
+    smoothed = SmoothedSource(source, {"model.norm.weight": [np.full(1, 2, np.float32)]})
     assert (smoothed.config, smoothed.path, smoothed.shapes) == (TINY, source.path, source.shapes)
     assert np.array_equal(smoothed.read("model.norm.weight"), source.read("model.norm.weight") * 2)
