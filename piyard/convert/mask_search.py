@@ -1,7 +1,9 @@
 """Which fewest layers must stay in fp32: in which order they are tried, and for how long.
 
 Each layer is measured for how much fp16 alone costs it; those that lose most stay in fp32 first, as
-few as bring the outputs over the threshold.
+few as bring the outputs over the threshold. What a layer reads is exact only where what made it is
+in fp32 too: a small difference of large numbers is lost in their rounding, not in its own. So each
+layer brings the makers of its inputs with it.
 """
 
 from __future__ import annotations
@@ -17,6 +19,13 @@ from piyard.core import console
 if TYPE_CHECKING:
     from piyard.vision.schema import Floats
 
+PASSING = frozenset(
+    {
+        *("Concat", "Crop", "Dropout", "ExpandDims", "Flatten", "Interp", "Noop", "Padding"),
+        *("Permute", "Pooling", "Reshape", "ShuffleChannel", "Slice", "Split", "Squeeze"),
+    }
+)
+"""Layers whose outputs are their inputs' values, or means of a few of them."""
 MAX_FP32_SHARE = 0.25
 """The largest share of the layers that may stay in fp32."""
 SEARCH_LIMIT_S = 900.0
@@ -70,28 +79,55 @@ def fewest_layers(
     return set(order[:many])
 
 
-def layers_by_loss(nets: NetPair, inputs: Sequence[Floats]) -> list[str]:
-    """All layers, those first that lose most in fp16; after one that overflows, its readers.
+def layers_by_loss(nets: NetPair, *fed: Sequence[Floats]) -> list[str]:
+    """All layers, those first that lose most in fp16 (see ``order_by_loss``).
 
-    ``inputs`` are one array for each of its inputs.
+    What is ``fed`` is one array for each of the net's inputs; of several the worst loss counts.
     """
-    exact = run_all_blobs(nets.full, nets.layers, *inputs)
-    blobs = exact | dict(zip(net_inputs(nets.full), inputs, strict=True))
     working = [layer for layer in nets.layers if layer.type != "Input"]
-    losses = {}
+    losses = dict.fromkeys((layer.name for layer in working), 0.0)
     with console.step("measure what fp16 costs each layer", unit="layers") as step:
-        for number, layer in enumerate(working):
-            step.update(number, len(working))
-            losses[layer.name] = _fp16_loss(nets, layer, blobs)
+        for number, inputs in enumerate(fed):
+            exact = run_all_blobs(nets.full, nets.layers, *inputs)
+            blobs = exact | dict(zip(net_inputs(nets.full), inputs, strict=True))
+            for place, layer in enumerate(working):
+                step.update(number * len(working) + place, len(fed) * len(working))
+                loss = _fp16_loss(nets, layer, blobs)
+                losses[layer.name] = max(losses[layer.name], loss)
     return order_by_loss(working, losses)
 
 
 def order_by_loss(working: Sequence[Layer], losses: Mapping[str, float]) -> list[str]:
-    """Names of layers, by what each loses; one that reads what overflowed loses as much."""
+    """Names of layers, by what each loses, each followed by those that its inputs come from.
+
+    One that reads what overflowed loses as much as the one that did.
+    """
     spilt = {name for layer in working if losses[layer.name] == float("inf") for name in layer.tops}
     all_lost = {layer.name for layer in working if spilt & set(layer.bottoms)}
     counted = {**losses, **dict.fromkeys(all_lost, float("inf"))}
-    return sorted(counted, key=lambda name: -counted[name])
+    by_loss = sorted(counted, key=lambda name: -counted[name])
+    makers = _input_makers(working)
+    with_makers = (
+        [name] if counted[name] == float("inf") else [name, *makers[name]] for name in by_loss
+    )
+    return list(dict.fromkeys(name for names in with_makers for name in names))
+
+
+def _input_makers(working: Sequence[Layer]) -> dict[str, list[str]]:
+    """Layer → those that compute what it reads, and those that pass that on, the nearest first."""
+    by_top = {name: layer for layer in working for name in layer.tops}
+    return {layer.name: _makers_of(layer, by_top) for layer in working}
+
+
+def _makers_of(layer: Layer, by_top: Mapping[str, Layer]) -> list[str]:
+    makers: dict[str, Layer] = {}
+    pending = list(layer.bottoms)
+    for name in pending:
+        maker = by_top.get(name)
+        if maker is not None and maker.name not in makers:
+            makers[maker.name] = maker
+            pending += maker.bottoms if maker.type in PASSING else []
+    return list(makers)
 
 
 def relative_distance(reference: Floats, other: Floats) -> float:

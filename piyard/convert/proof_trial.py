@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from piyard.convert.difference import max_distance
+from piyard.convert.difference import compare_outputs, max_distance, worst_difference
 from piyard.convert.lint import find_origins
 from piyard.convert.mask_search import (
     SearchLimit,
@@ -53,11 +53,14 @@ from piyard.vision.overlap import Agreement
 from piyard.vision.tasks.track import TRACK
 
 if TYPE_CHECKING:
+    from piyard.convert.proof import Computed
     from piyard.vision.schema import Floats
 
 
 SAME_WITHIN = 1e-3
 """Largest length of the difference of two tensors, as a part of their own length."""
+HARDEST_KINDS = 2
+"""Kinds of input by which layers that must stay in fp32 are looked for."""
 
 
 def first_diverging(
@@ -207,28 +210,66 @@ def _mask_layers(trial: ProofTrial, limit: SearchLimit) -> list[str]:
     all_masked = []
     few = trial.case.few()
     for stem, nets in trial.pairs().items():
-        bearable = partial(_is_bearable, few, stem, nets)
+        outputs = run_inputs(nets.run_fp16, few.fed[stem])
         masked: set[str] = set()
-        if not bearable(set()):
-            order = layers_by_loss(nets, few.fed[stem]["noise"][0])
-            masked = fewest_layers(order, bearable, limit)
+        if _fp16_problems(few, stem, outputs):
+            hardest = _hardest_inputs(few, stem, outputs)
+            order = layers_by_loss(nets, *(fed[0] for fed in hardest.fed[stem].values()))
+            masked = fewest_layers(order, partial(_is_bearable, (hardest, few), stem, nets), limit)
         write_masks(trial.full / f"{stem}.ncnn.param", dict.fromkeys(masked, FP32_MASK))
         all_masked += sorted(masked)
     return all_masked
 
 
-def _is_bearable(case: ProofCase, stem: str, nets: NetPair, keep_fp32: set[str]) -> bool:
-    """Whether the outputs, and what is found, stay alike when these layers stay in fp32."""
+def _is_bearable(cases: Sequence[ProofCase], stem: str, nets: NetPair, keep_fp32: set[str]) -> bool:
+    """Whether the outputs, and what is found, stay alike when these layers stay in fp32.
+
+    A case that is not spares those after it.
+    """
     layers = format_count(len(keep_fp32), "layer")
     with console.step(f"fp16 with {layers} of {len(nets.layers)} in fp32") as step:
-        outputs = run_inputs(partial(nets.run_fp16, keep_fp32=keep_fp32), case.fed[stem])
-        figures, predictions = compare_with_reference(case, {stem: outputs})
-        by_precision = {"fp16": predictions} if predictions else {}
-        problems = proof_problems(
-            case.model, ProofResult(figures={"fp16": figures}, predictions=by_precision)
-        )
+        run = partial(nets.run_fp16, keep_fp32=keep_fp32)
+        each = (_fp16_problems(case, stem, run_inputs(run, case.fed[stem])) for case in cases)
+        problems = next(filter(None, each), [])
         step.ok, step.outcome = not problems, f"not enough: {problems[0]}" if problems else "enough"
     return not problems
+
+
+def _hardest_inputs(case: ProofCase, stem: str, got: Computed) -> ProofCase:
+    """Of the two kinds that are furthest apart for that net, the input that is.
+
+    What is found in a picture is not part of it.
+    """
+    expected = case.expected[stem]
+    agreements = {
+        (kind, number): _lowest_agreement(expected[kind][number], list(output.values()))
+        for kind, outputs in got.items()
+        for number, output in enumerate(outputs)
+    }
+    hardest: dict[str, int] = {}
+    for kind, number in sorted(agreements, key=agreements.__getitem__):
+        hardest.setdefault(kind, number)
+    few = list(hardest.items())[:HARDEST_KINDS]
+    return msgspec.structs.replace(
+        case,
+        fed={stem: {kind: [case.fed[stem][kind][number]] for kind, number in few}},
+        expected={stem: {kind: [expected[kind][number]] for kind, number in few}},
+        pictures=(),
+    )
+
+
+def _lowest_agreement(reference: Sequence[Floats], got: Sequence[Floats]) -> float:
+    pairs = zip(reference, got, strict=True)
+    return min(worst_difference([compare_outputs(*pair)]).agreement for pair in pairs)
+
+
+def _fp16_problems(case: ProofCase, stem: str, outputs: Computed) -> list[str]:
+    """What is too far apart in these outputs of that net."""
+    figures, predictions = compare_with_reference(case, {stem: outputs})
+    by_precision = {"fp16": predictions} if predictions else {}
+    return proof_problems(
+        case.model, ProofResult(figures={"fp16": figures}, predictions=by_precision)
+    )
 
 
 def _diverging_layers(trial: ProofTrial, wrong: Sequence[str]) -> list[str]:

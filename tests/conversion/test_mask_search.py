@@ -57,6 +57,37 @@ class Plain(nn.Module):
         return self.after(torch.relu(self.before(x)))
 
 
+class Large(nn.Conv2d):
+    def reset_parameters(self):
+        super().reset_parameters()
+        assert self.bias is not None
+        nn.init.constant_(self.bias, 1000)
+
+
+class Difference(nn.Conv2d):
+    """Of the first and the second half of the channels; without loss in its weights."""
+
+    def reset_parameters(self):
+        super().reset_parameters()
+        eye = torch.eye(self.out_channels)[:, :, None, None]
+        with torch.no_grad():
+            self.weight.copy_(torch.cat([eye, -eye], dim=1))
+
+
+class Cancelling(nn.Module):
+    """The small difference of large numbers, behind layers that lose more of their own."""
+
+    def __init__(self):
+        super().__init__()
+        self.before = nn.Sequential(*(nn.Conv2d(3, 3, 3, padding=1) for _ in range(6)))
+        self.large, self.as_large = Large(3, 8, 3), Large(3, 8, 3)
+        self.difference = Difference(16, 8, 1)
+
+    def forward(self, x):
+        x = self.before(x)
+        return self.difference(torch.cat([self.large(x), self.as_large(x)], dim=1))
+
+
 @pytest.fixture(autouse=True)
 def small_nets(monkeypatch):
     """Half of eight layers is not many."""
@@ -104,6 +135,23 @@ def test_an_overflow_is_spared_with_what_reads_it(trial):
     again = NetPair(full=nets.full, half=nets.half, layers=read_layers(full))
     assert well(fp32_layers(again.layers))
     assert np.isfinite(again.run_fp16(x)["out0"]).all()
+
+
+def test_a_difference_of_large_numbers_is_spared_with_what_makes_them(trial):
+    nets, x, wanted, _, _ = trial(Cancelling())
+    well = close(nets, x, wanted)
+    assert not well(set())
+    spared = fewest_layers(layers_by_loss(nets, [x]), well, SearchLimit())
+    tail = [layer.name for layer in nets.layers if layer.type in {"Convolution", "Concat"}][-4:]
+    assert spared == set(tail)
+    assert not any(well(spared - {name}) for name in spared)
+
+
+def test_of_several_inputs_the_worst_loss_of_a_layer_counts(trial):
+    nets, x, _, _, _ = trial(Overflowing())
+    still = np.zeros_like(x)
+    assert layers_by_loss(nets, [still], [x * 100]) == layers_by_loss(nets, [x * 100])
+    assert layers_by_loss(nets, [still], [x * 100]) != layers_by_loss(nets, [still])
 
 
 def test_no_layer_too_few_would_do(trial):
