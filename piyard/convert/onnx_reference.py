@@ -7,9 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import msgspec
-
-from piyard.convert.attempts import LoweringInputs, lower_network
+from piyard.convert.attempts import lower_network
 from piyard.convert.lint import LayerNames
 from piyard.convert.lowering import ProgramWriter, save_graph
 from piyard.convert.onnx_graph import (
@@ -23,7 +21,7 @@ from piyard.convert.onnx_inputs import turn_inputs
 from piyard.convert.onnx_precision import read_network, require_standard
 from piyard.convert.onnx_rewrite import cut_graph
 from piyard.convert.param import MAIN_STEM, Layer
-from piyard.convert.reference import ReferenceSize
+from piyard.convert.reference import ProgramReference, ReferenceSize, batch_shapes
 from piyard.core.errors import ConversionFailed
 from piyard.models.networks import THREADS
 
@@ -43,21 +41,13 @@ SIZE_REMEDY = (
 )
 
 
-class OnnxReference(msgspec.Struct, frozen=True, kw_only=True):
+class OnnxReference(ProgramReference, frozen=True, kw_only=True):
     """A file's graph, cut where the model's YAML says, else to its own outputs."""
 
     graph: OnnxGraph
-    shapes: list[InputShape]
-    """(channels, rows, columns) of each input."""
-    others: list[InputShape] = []
-    """Shapes it must be able to take too."""
-    stem: str = MAIN_STEM
     session: Any
     write: ProgramWriter = save_graph
-    chosen: list[ProgramWriter] = []
-    """See ``LoweringInputs``."""
     kind: str = "onnxruntime"
-    is_program: bool = True
 
     def run(self, *inputs: Floats) -> list[Floats]:
         """onnxruntime's outputs for one input each."""
@@ -73,16 +63,7 @@ class OnnxReference(msgspec.Struct, frozen=True, kw_only=True):
 
     def lower(self, at: Path, *, half: bool) -> list[Layer]:
         """See ``ReferenceModel``."""
-        inputs = LoweringInputs(
-            network=self.graph,
-            write=self.write,
-            shapes=_with_batch(self.shapes),
-            others=_with_batch(self.others),
-            stem=self.stem,
-            run=self.run,
-            names=self.names(),
-            chosen=self.chosen,
-        )
+        inputs = self.lowering_inputs(network=self.graph, run=self.run, names=self.names())
         return lower_network(inputs, at, half=half)
 
     def names(self) -> LayerNames:
@@ -110,7 +91,7 @@ def load_onnx(
     """The file's network for inputs of these shapes. Raises ``ConversionFailed``."""
     graph = cut_graph(turn_inputs(read_network(file), shapes), cut)
     require_standard(graph, file.name)
-    graph = free_input_shapes(graph) if others else set_input_shapes(graph, _with_batch(shapes))
+    graph = free_input_shapes(graph) if others else set_input_shapes(graph, batch_shapes(shapes))
     session = _onnx_session(graph)
     return OnnxReference(
         graph=graph,
@@ -120,10 +101,6 @@ def load_onnx(
         session=session,
         write=write,
     )
-
-
-def _with_batch(shapes: Sequence[InputShape]) -> list[InputShape]:
-    return [(1, *shape) for shape in shapes]
 
 
 def _session_inputs(session: Any, inputs: Sequence[Floats]) -> dict[str, Floats]:

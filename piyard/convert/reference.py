@@ -144,11 +144,9 @@ def _rename_blob(line: str, old: str, new: str) -> str:
     return " ".join(new if 4 <= at < end and word == old else word for at, word in enumerate(words))
 
 
-class TorchReference(msgspec.Struct, frozen=True, kw_only=True):
-    """A module in evaluation mode, and how it becomes a program for pnnx."""
+class ProgramReference(msgspec.Struct, frozen=True, kw_only=True):
+    """What references have in common that become a program for pnnx."""
 
-    network: Any
-    """``torch.nn.Module``."""
     shapes: list[tuple[int, ...]]
     """(channels, rows, columns) of each input."""
     others: list[tuple[int, ...]] = []
@@ -159,6 +157,24 @@ class TorchReference(msgspec.Struct, frozen=True, kw_only=True):
     stem: str = MAIN_STEM
     kind: str = "torch"
     is_program: bool = True
+
+    def lowering_inputs(self, **network: Any) -> LoweringInputs:
+        """For ``lower_network``: the network, and what it has beside the fields here."""
+        return LoweringInputs(
+            write=self.write,
+            shapes=batch_shapes(self.shapes),
+            others=batch_shapes(self.others),
+            stem=self.stem,
+            chosen=self.chosen,
+            **network,
+        )
+
+
+class TorchReference(ProgramReference, frozen=True, kw_only=True):
+    """A module in evaluation mode, and how it becomes a program for pnnx."""
+
+    network: Any
+    """``torch.nn.Module``."""
 
     def run(self, *inputs: Floats) -> list[Floats]:
         """torch's outputs, the strides of the inputs kept. Raises ``ConversionFailed``."""
@@ -175,15 +191,7 @@ class TorchReference(msgspec.Struct, frozen=True, kw_only=True):
 
     def lower(self, at: Path, *, half: bool) -> list[Layer]:
         """See ``ReferenceModel``."""
-        inputs = LoweringInputs(
-            network=self.network,
-            write=self.write,
-            shapes=_batch_shapes(self.shapes),
-            others=_batch_shapes(self.others),
-            stem=self.stem,
-            run=self.run,
-            chosen=self.chosen,
-        )
+        inputs = self.lowering_inputs(network=self.network, run=self.run)
         return lower_network(inputs, at, half=half)
 
     def names(self) -> LayerNames:
@@ -231,7 +239,8 @@ def _batched(inputs: Sequence[Floats]) -> list[torch.Tensor]:
     return [torch.from_numpy(values).unsqueeze(0) for values in inputs]
 
 
-def _batch_shapes(shapes: Sequence[Sequence[int]]) -> list[tuple[int, ...]]:
+def batch_shapes(shapes: Sequence[Sequence[int]]) -> list[tuple[int, ...]]:
+    """The shapes of batches of one."""
     return [(1, *shape) for shape in shapes]
 
 
@@ -241,20 +250,10 @@ FAST_PATH = frozenset(
 """What torch's attention is in a trace that was made without gradients."""
 
 
-class ScriptReference(msgspec.Struct, frozen=True, kw_only=True):
+class ScriptReference(ProgramReference, frozen=True, kw_only=True):
     """A file's program, cut where the model's YAML says."""
 
     program: SandboxedProgram
-    shapes: list[tuple[int, ...]]
-    """(channels, rows, columns) of each input."""
-    others: list[tuple[int, ...]] = []
-    """Shapes it must be able to take too."""
-    write: ProgramWriter
-    chosen: list[ProgramWriter] = []
-    """See ``LoweringInputs``."""
-    stem: str = MAIN_STEM
-    kind: str = "torch"
-    is_program: bool = True
 
     def run(self, *inputs: Floats) -> list[Floats]:
         """torch's outputs. Raises ``ConversionFailed``."""
@@ -266,16 +265,7 @@ class ScriptReference(msgspec.Struct, frozen=True, kw_only=True):
 
     def lower(self, at: Path, *, half: bool) -> list[Layer]:
         """See ``ReferenceModel``; pnnx, which runs the program too, has no more rights than it."""
-        inputs = LoweringInputs(
-            network=self.program,
-            write=self.write,
-            shapes=_batch_shapes(self.shapes),
-            others=_batch_shapes(self.others),
-            stem=self.stem,
-            run=self.run,
-            need=self.program.need,
-            chosen=self.chosen,
-        )
+        inputs = self.lowering_inputs(network=self.program, run=self.run, need=self.program.need)
         try:
             return lower_network(inputs, at, half=half)
         except ConversionFailed:
