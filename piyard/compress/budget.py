@@ -96,8 +96,10 @@ def find_value(
 ) -> float:
     """The strongest value that keeps the accuracy; without such a demand the weakest in time.
 
-    Halves the values that are left. Raises ``WrongInput`` where no value keeps to the budget.
+    Halves the values that are left. Raises ``WrongInput`` where no value keeps to the budget, where
+    the original is fast enough, and where no time is known.
     """
+    _require_late(budget, original)
     known: dict[float, Trial] = {}
 
     def trial(value: float) -> Trial:
@@ -122,6 +124,22 @@ def find_value(
     if not _keeps(trial(value), original, budget):
         raise _too_much(knob, original, trial(value), budget)
     return value
+
+
+def _require_late(budget: Budget, original: Trial) -> None:
+    if budget.max_latency_ms is None:
+        return
+    if original.time_ms is None:
+        raise WrongInput(
+            f"--max-latency {budget.max_latency_ms:g}ms: nothing here measures or counts a time",
+            remedy="name a board: --host; or install qemu-user of Debian bookworm, which counts",
+        )
+    if _is_in_time(original, budget):
+        raise WrongInput(
+            f"--max-latency {budget.max_latency_ms:g}ms: the model takes {original.time_ms:.2f} ms "
+            "as it is",
+            remedy="leave it so, or name a shorter time",
+        )
 
 
 def _last_true(values: Sequence[float], holds: Callable[[float], bool]) -> float | None:

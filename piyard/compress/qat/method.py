@@ -11,9 +11,9 @@ from typing import Any, Literal
 from piyard.compress.distill import Distillation, DistillationSettings
 from piyard.compress.method import CompressOptions, OptionName, Outcome, Settings, Step
 from piyard.compress.networks import open_network, require_module
+from piyard.compress.ptq.inputs import CALIBRATION_PICTURES
 from piyard.compress.ptq.method import (
     BIN_FILE,
-    CALIBRATION_PICTURES,
     PARAM_FILE,
     changed_keys,
     choose_ptq,

@@ -40,7 +40,10 @@ LayersPlan read_layers_plan(const Args& args) {
 class LayerTimes {
 public:
     LayerTimes(const Model& model, const LayersPlan& plan)
-        : model_(model), plan_(plan), inputs_(made_up(plan.shapes, 1, Span())), times_(model.graph().layers().size()) {}
+        : model_(model), plan_(plan), inputs_(made_up(plan.shapes, 1, Span())), times_(model.graph().layers().size()) {
+        blobs_.set_size_compare_ratio(0.f);
+        workspace_.set_size_compare_ratio(0.f);
+    }
 
     void measure() {
         for (int i = 0; i < plan_.warmup; ++i) pass(false);
@@ -64,6 +67,8 @@ public:
 private:
     void pass(bool kept) {
         ncnn::Extractor extractor = model_.net().create_extractor();
+        extractor.set_blob_allocator(&blobs_);
+        extractor.set_workspace_allocator(&workspace_);
         for (std::size_t i = 0; i < inputs_.size(); ++i) extractor.input(model_.inputs()[i].index, inputs_[i]);
         for (std::size_t i = 0; i < times_.size(); ++i) {
             if (model_.graph().layers()[i].type == "Input") continue;
@@ -91,6 +96,8 @@ private:
 
     const Model& model_;
     const LayersPlan& plan_;
+    // Pools like a net's own, whose blobs ncnn copies when they are extracted: no inference does that to each layer.
+    ncnn::PoolAllocator blobs_, workspace_;
     std::vector<ncnn::Mat> inputs_;
     std::vector<std::vector<double>> times_;  // of each layer, in milliseconds
 };

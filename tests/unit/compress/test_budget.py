@@ -40,8 +40,14 @@ def test_the_least_that_is_in_time():
     assert len(asked) <= 6
 
 
-def test_what_needs_no_compression_gets_the_least():
-    assert find(max_latency_ms=100.0)[0] == PRUNE.values[0]
+def test_what_is_fast_enough_is_not_compressed():
+    with pytest.raises(WrongInput, match=r"100ms: the model takes 10\.00 ms as it is"):
+        find(max_latency_ms=100.0)
+
+
+def test_a_time_that_nothing_knows_is_no_limit():
+    with pytest.raises(WrongInput, match="nothing here measures or counts a time"):
+        find_value(PRUNE, Budget(max_latency_ms=5.0), Trial(accuracy=90.0, time_ms=None), judge)
 
 
 @pytest.mark.parametrize(

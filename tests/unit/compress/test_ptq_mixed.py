@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import msgspec
 import pytest
 
-from piyard.compress.ptq.mixed import choose_layers, find_units
+from piyard.compress.ptq.mixed import Choice, choose_layers, find_units
 from piyard.compress.ptq.quantise import quantise_pair
 from piyard.compress.ptq.sensitivity import by_loss, measure_losses, spare_costly
 from piyard.compress.ptq.settings import PtqSettings
 from piyard.compress.ptq.table import Table
-from piyard.measure.counted.layers import Cost
+from piyard.measure.counted.layers import Cost, add_costs
 from tests.support.small_nets import mobile_block, pictures, write_pair
 
 LAYERS = ("stem", "expand", "depth", "project", "classes")
@@ -46,15 +46,25 @@ def test_layers_that_hand_on_int8_are_a_unit() -> None:
     assert sorted(map(sorted, units)) == [["classes"], ["depth", "expand", "project"], ["stem"]]
 
 
+LOSSES = {"stem": 4e-3, "expand": 1e-3, "depth": 2e-3, "project": 1e-3, "classes": 1e-4}
+
+
+def always(_names: Sequence[str]) -> bool:
+    return True
+
+
+def choose(count: Counter, is_good: Callable[[Sequence[str]], bool] = always) -> Choice:
+    return choose_layers(mobile_block(), TABLE, LOSSES, count, is_good)
+
+
 def test_what_is_slower_in_int8_stays_in_halves() -> None:
     """The unit gains though one of its layers loses; the stem loses."""
     fp16 = {"stem": 2.0, "expand": 4.0, "depth": 1.0, "project": 4.0, "classes": 1.0}
     int8 = {"stem": 3.0, "expand": 2.0, "depth": 2.0, "project": 2.0, "classes": 0.5}
-    count = Counter(fp16, int8)
-    choice = choose_layers(mobile_block(), TABLE, LAYERS, count)
+    choice = choose(Counter(fp16, int8))
     assert choice.layers == ["expand", "depth", "project", "classes"]
     assert (choice.fp16.cycles, choice.mixed.cycles) == (12e6, 9.9e6)
-    assert choice.verdict == "int8+fp16"
+    assert (choice.verdict, choice.inaccurate) == ("int8+fp16", [])
     assert "1.21 x as fast as fp16 by count" in choice.text
 
 
@@ -62,29 +72,57 @@ def test_what_int8_makes_others_take_counts() -> None:
     """The addition's casts are more than the unit wins."""
     fp16 = {"stem": 2.0, "expand": 1.0, "depth": 1.0, "project": 1.0, "classes": 1.0}
     int8 = {"stem": 1.0, "expand": 0.8, "depth": 0.9, "project": 0.8, "classes": 0.5}
-    choice = choose_layers(mobile_block(), TABLE, LAYERS, Counter(fp16, int8))
-    assert choice.layers == ["stem", "classes"]
+    assert choose(Counter(fp16, int8)).layers == ["stem", "classes"]
 
 
-def test_fp16_that_is_faster_is_said_to_be() -> None:
-    slower = Counter(dict.fromkeys(LAYERS, 1.0), dict.fromkeys(LAYERS, 2.0))
-    choice = choose_layers(mobile_block(), TABLE, LAYERS, slower)
+def test_fp16_that_is_faster_is_said_to_be_and_nothing_is_judged() -> None:
+    def never(_names: Sequence[str]) -> bool:
+        raise AssertionError("what does not pay is judged")
+
+    choice = choose(Counter(dict.fromkeys(LAYERS, 1.0), dict.fromkeys(LAYERS, 2.0)), never)
     assert (choice.layers, choice.verdict) == ([], "fp16")
     assert choice.mixed == choice.fp16
-    assert choice.text.startswith("fp16 is faster")
+    assert choice.text.startswith("int8 does not pay: by count fp16 takes 0.52 ms")
+    assert "best of both" not in choice.text
+
+
+def test_what_wins_next_to_nothing_does_not_pay() -> None:
+    halves = dict.fromkeys(LAYERS, 10.0)
+    choice = choose(Counter(halves, halves | {"classes": 9.0}))
+    assert (choice.layers, choice.verdict) == ([], "fp16")
+    assert choice.mixed.cycles == 49e6
+    assert "the best of both 5.10 ms" in choice.text
 
 
 def test_all_int8_is_taken_where_nothing_loses() -> None:
     faster = Counter(dict.fromkeys(LAYERS, 4.0), dict.fromkeys(LAYERS, 1.0))
-    choice = choose_layers(mobile_block(), TABLE, LAYERS, faster)
+    choice = choose(faster)
     assert (choice.layers, choice.verdict) == (list(LAYERS), "int8")
     assert faster.counted == [[], list(LAYERS)]
 
 
-def test_only_what_accuracy_allows_is_counted() -> None:
+def test_what_costs_most_for_its_gain_keeps_floats_until_the_whole_is_right() -> None:
+    """The unit costs as much as the stem, but wins three times as much."""
     faster = Counter(dict.fromkeys(LAYERS, 4.0), dict.fromkeys(LAYERS, 1.0))
-    choice = choose_layers(mobile_block(), TABLE, ["expand", "classes"], faster)
-    assert choice.layers == ["expand", "classes"]
+    judged: list[list[str]] = []
+
+    def bears_two_units(names: Sequence[str]) -> bool:
+        judged.append(list(names))
+        return len(find_units(mobile_block(), TABLE.only(names))) <= 2
+
+    choice = choose(faster, bears_two_units)
+    assert choice.inaccurate == ["stem"]
+    assert choice.layers == ["expand", "depth", "project", "classes"]
+    assert choice.mixed == add_costs(faster(choice.layers).values())
+    assert judged[0] == list(LAYERS)
+    assert judged[-1] == choice.layers
+
+
+def test_int8_that_is_never_right_leaves_fp16() -> None:
+    faster = Counter(dict.fromkeys(LAYERS, 4.0), dict.fromkeys(LAYERS, 1.0))
+    choice = choose(faster, lambda _names: False)
+    assert (choice.layers, choice.inaccurate) == ([], list(LAYERS))
+    assert choice.mixed == choice.fp16
 
 
 def test_the_estimate_is_of_cycles_and_memory() -> None:

@@ -8,13 +8,20 @@ from typing import Any
 import msgspec
 import numpy as np
 import pytest
+from PIL import Image
 
 from piyard.compress.method import CompressOptions
 from piyard.compress.pictures import CompressionData, DataIdentity, DataPlace
 from piyard.compress.ptq.accuracy import require_several_classes
-from piyard.compress.ptq.method import PTQ, PtqChoices, require_calibratable
-from piyard.compress.ptq.quantise import quantise_pair
-from piyard.compress.ptq.settings import PtqSettings
+from piyard.compress.ptq.inputs import (
+    CALIBRATION_PICTURES,
+    calibrating_pictures,
+    other_pictures,
+)
+from piyard.compress.ptq.likeness import Likeness, make_likeness
+from piyard.compress.ptq.method import PTQ, require_calibratable
+from piyard.compress.ptq.quantise import Quantised, quantise_pair
+from piyard.compress.ptq.settings import PtqChoices, PtqSettings
 from piyard.convert import proof
 from piyard.convert.ncnn_net import NcnnReference, load_net_pair
 from piyard.convert.variant_pair import VariantPair
@@ -23,7 +30,8 @@ from piyard.data.dataset import DataSet, Film
 from piyard.evaluate.dataset import JudgedData
 from piyard.models.definition import ProofThresholds, load_definition, load_model
 from piyard.models.variants import Variant
-from tests.support.small_nets import mobile_block, pictures, write_pair
+from piyard.vision.schema import Stretch
+from tests.support.small_nets import SHAPE, mobile_block, pictures, write_pair
 
 
 def reference(folder: Path) -> NcnnReference:
@@ -99,3 +107,41 @@ def test_options_become_settings(options: dict[str, Any], detail: str) -> None:
     chosen = PTQ.choose_settings(CompressOptions(model="m", methods=("ptq",), **options))
     assert isinstance(chosen, PtqChoices)
     assert (chosen.ptq.calibration, PTQ.detail(chosen)) == ("mse", detail)
+
+
+def test_layers_are_judged_by_what_the_proof_asks_and_more(tmp_path: Path) -> None:
+    fit = Stretch(order="rgb", mean=(127.5,) * 3, norm=(0.02,) * 3)
+    model = msgspec.structs.replace(load_model("mobilenet_v2"), input=SHAPE, preprocess=fit)
+    write_pair(tmp_path, mobile_block())
+    param, weights = (tmp_path / f"model.ncnn.{end}" for end in ("param", "bin"))
+    likeness = make_likeness(model, tmp_path, [draw_noise(tmp_path / "noise.png")])
+    assert likeness.case.model.min_cosine("int8") == pytest.approx(0.96)
+    inputs = likeness.case.fed["model"]["pictures"]
+    ours = quantise_pair(param, weights, lambda: iter(inputs), 1, PtqSettings())
+    assert not problems_of(likeness, ours, tmp_path / "right")
+    small = msgspec.structs.replace(
+        ours.table, inputs={name: 300 * scale for name, scale in ours.table.inputs.items()}
+    )
+    spoilt = msgspec.structs.replace(ours, table=small)
+    (problem, *_) = problems_of(likeness, spoilt, tmp_path / "spoilt")
+    assert problem.startswith("int8, pictures, output out0: cosine 0.")
+
+
+def draw_noise(path: Path) -> Path:
+    levels = np.random.default_rng(3).integers(0, 255, (12, 12, 3))
+    Image.fromarray(levels.astype(np.uint8)).save(path)
+    return path
+
+
+def problems_of(likeness: Likeness, quantised: Quantised, folder: Path) -> list[str]:
+    folder.mkdir()
+    quantised.write(folder, quantised.table.layers)
+    return likeness.list_problems(folder)
+
+
+def test_pictures_that_scales_were_found_by_do_not_judge_while_there_are_others() -> None:
+    many, few = class_data([0] * 150), class_data([0] * 120)
+    calibrating = set(calibrating_pictures(many))
+    assert len(calibrating) == CALIBRATION_PICTURES
+    assert calibrating.isdisjoint(other_pictures(many, 48))
+    assert len(other_pictures(few, 48)) == 48

@@ -13,6 +13,7 @@ from piyard.compress.ptq.bias import correct_biases
 from piyard.compress.ptq.calibration import Gathering, observe
 from piyard.compress.ptq.cosine_search import move_scales
 from piyard.compress.ptq.equalise import MOST, equalise_channels
+from piyard.compress.ptq.groups import find_groups
 from piyard.compress.ptq.pair import WeightedLayer, write_weighted_layers
 from piyard.compress.ptq.quantise import make_table
 from piyard.compress.ptq.rounding import round_to_int8, scales_of_rows, snap
@@ -21,7 +22,14 @@ from piyard.compress.ptq.table import Table, format_table, read_table
 from piyard.compress.ptq.thresholds import BINS, Spread, find_threshold
 from piyard.convert.ncnn_net import load_net, run_all_blobs
 from piyard.core.errors import WrongInput
-from tests.support.small_nets import mobile_block, pictures, with_weights
+from tests.support.small_nets import (
+    RELU6,
+    convolution,
+    line,
+    mobile_block,
+    pictures,
+    with_weights,
+)
 
 
 def spread_of(values: np.ndarray) -> Spread:
@@ -135,25 +143,54 @@ def test_equalised_channels_reach_alike_and_compute_the_same(tmp_path: Path) -> 
     assert unlike[1] < 0.01 < unlike[0]
 
 
-def test_a_clip_is_never_moved(tmp_path: Path) -> None:
-    """Channels that reach a ReLU6's limit stay as they are."""
-    layers = [*mobile_block()]
-    layers[3] = type(layers[3])(
-        type="Convolution",
-        name="expand",
-        bottoms=["a1"],
-        tops=["b"],
-        settings=layers[3].settings | {"9": "3", "-23310": "2,0.0,6.0"},
-    )
+def test_what_a_clip_writes_stays(tmp_path: Path) -> None:
+    """Channels that stay below a ReLU6's limit here go over it in another picture."""
+    layers = mobile_block()
+    layers[3] = convolution("expand", 8, 16, "a1", "b", **{f"k{k}": v for k, v in RELU6.items()})
     weighted, inputs = with_weights(layers, spread=20), pictures(4)
-    net, lines, seen = seen_by(tmp_path, weighted, inputs)
-    assert seen.read_by(lines[4]).peaks.max() == 6
+    _, lines, seen = seen_by(tmp_path, weighted, inputs)
     changed, names = equalise_channels(weighted, seen)
+    assert names == ["depth"]
     (tmp_path / "changed").mkdir()
-    other, _, _ = seen_by(tmp_path / "changed", changed, inputs)
-    assert "expand" in names
-    before, after = (run_all_blobs(each, lines, *inputs[0])["out0"] for each in (net, other))
-    np.testing.assert_allclose(after, before, rtol=1e-3, atol=1e-4)
+    nets = [
+        seen_by(at, each, inputs)[0]
+        for at, each in ((tmp_path, weighted), (tmp_path / "changed", changed))
+    ]
+    far = (10 * inputs[0][0],)
+    before, after = (run_all_blobs(each, lines, *far)["out0"] for each in nets)
+    np.testing.assert_allclose(after, before, rtol=1e-3, atol=1e-3)
+
+
+def test_what_is_added_is_equalised_together(tmp_path: Path) -> None:
+    """Stem and projection are added; the expansion reads it, and the classes through a mean."""
+    layers = mobile_block()
+    layers[1] = convolution("stem", 3, 8, "in0", "a", 3, k9=1)
+    weighted, inputs = with_weights(layers, spread=0.02), pictures(4)
+    net, lines, seen = seen_by(tmp_path, weighted, inputs)
+    (together, *_) = find_groups(weighted)
+    assert [each.name for each in together.writers] == ["stem", "project"]
+    assert [each.name for each in together.readers] == ["expand", "classes"]
+    changed, names = equalise_channels(weighted, seen)
+    assert set(names) == {"stem", "project", "expand", "depth"}
+    (tmp_path / "changed").mkdir()
+    other, _, after = seen_by(tmp_path / "changed", changed, inputs)
+    outputs = [run_all_blobs(each, lines, *inputs[0])["out0"] for each in (net, other)]
+    np.testing.assert_allclose(outputs[1], outputs[0], rtol=1e-3, atol=1e-4)
+    for reader in (lines[3], lines[8]):
+        unlike = [np.std(np.log(each.read_by(reader).peaks)) for each in (seen, after)]
+        assert unlike[1] < 0.8 * unlike[0]
+
+
+def test_what_any_other_layer_reads_is_no_group() -> None:
+    """A Swish is not twice as much of twice as much."""
+    layers = mobile_block()
+    layers[1] = convolution("stem", 3, 8, "in0", "a", 3, k9=1)
+    for more, expected in (
+        ([], [["stem", "project"], ["expand"], ["depth"]]),
+        ([line("Swish", "swish", "e", "out1")], [["expand"], ["depth"]]),
+    ):
+        groups = find_groups(with_weights([*layers, *more]))
+        assert [[each.name for each in group.writers] for group in groups] == expected
 
 
 def test_a_corrected_bias_brings_the_mean_back(tmp_path: Path) -> None:
