@@ -18,7 +18,7 @@ from typing import Any
 
 from piyard.board.lease import new_lease
 from piyard.board.release import Release, ReleaseFile
-from piyard.board.ssh.config import Address
+from piyard.board.ssh.address import Address
 from piyard.board.ssh.login import Login
 from piyard.board.ssh.session import open_session
 from piyard.run.deploy import deploy_releases

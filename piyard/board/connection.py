@@ -21,7 +21,7 @@ from piyard.board.fleet.inventory import (
 from piyard.board.fleet.selection import SelectedBoard, select_board
 from piyard.board.labgrid.acquisition import acquire_place
 from piyard.board.lease import LEASE_WAIT_S, new_lease, release_lease
-from piyard.board.ssh.config import Address
+from piyard.board.ssh.address import Address
 from piyard.board.ssh.login import Login
 from piyard.board.ssh.session import Session, open_session, require_resolvable
 from piyard.core.errors import NoSuchHost, WrongBoard, WrongInput

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from piyard.board.fleet.inventory import EMULATED_PREFIX, emulated_target, runs_natively
-from piyard.board.ssh.config import Address
+from piyard.board.ssh.address import Address
 from piyard.board.ssh.hostkeys import host_key, login_key, public_key
 from piyard.board.ssh.login import Login
 from piyard.build.images import Image, board_image

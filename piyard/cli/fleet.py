@@ -20,16 +20,10 @@ from piyard.board.fleet.inventory import (
     user_fleet_file,
 )
 from piyard.board.fleet.selection import no_board_named, select_boards
-from piyard.board.inspection import (
-    FINDING_COLUMNS,
-    Finding,
-    NewBoardOptions,
-    finding_row,
-    probe_new_board,
-    trust_host_key,
-)
+from piyard.board.inspection import FINDING_COLUMNS, Finding, finding_row, trust_host_key
 from piyard.board.labgrid import acquisition, places
 from piyard.board.lease import lease_holder, run_leased_script
+from piyard.board.new_board import NewBoardOptions, probe_new_board
 from piyard.board.release import HOME
 from piyard.board.ssh.hostkeys import refuse_unknown_hosts
 from piyard.cli.base_requests import BoardsRequest

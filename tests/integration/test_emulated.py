@@ -27,7 +27,7 @@ from piyard.board.emulator import (
 from piyard.board.fleet.selection import select_board
 from piyard.board.lease import new_lease
 from piyard.board.release import HOME
-from piyard.board.ssh.config import Address
+from piyard.board.ssh.address import Address
 from piyard.board.ssh.hostkeys import _ensure_key
 from piyard.board.ssh.login import Login
 from piyard.board.ssh.session import open_session

@@ -16,7 +16,7 @@ from piyard.board.fleet.selection import select_board
 from piyard.board.lease import lease_holder, new_lease, release_lease, run_leased_script
 from piyard.board.release import HOME, Release, ReleaseFile
 from piyard.board.ssh import hostkeys
-from piyard.board.ssh.config import Address
+from piyard.board.ssh.address import Address
 from piyard.board.ssh.hostkeys import pinned_hosts_file
 from piyard.board.ssh.login import Login
 from piyard.board.ssh.session import open_session

@@ -19,7 +19,7 @@ from piyard.board.facts import Facts, read_facts
 from piyard.board.lease import new_lease
 from piyard.board.release import HOME, release_of
 from piyard.board.ssh import login as ssh_login
-from piyard.board.ssh.config import Address
+from piyard.board.ssh.address import Address
 from piyard.board.ssh.hostkeys import pinned_hosts_file
 from piyard.board.ssh.login import Login
 from piyard.board.ssh.session import open_session

@@ -27,7 +27,7 @@ from piyard.board.labgrid.acquisition import (
     switch_power,
 )
 from piyard.board.labgrid.places import list_places
-from piyard.board.ssh.config import Address
+from piyard.board.ssh.address import Address
 from piyard.board.ssh.login import Login
 from piyard.board.ssh.session import open_session
 from piyard.core import cancel

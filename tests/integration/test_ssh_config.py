@@ -14,7 +14,8 @@ from pathlib import Path
 import pytest
 
 from piyard.board.ssh import session as ssh_session
-from piyard.board.ssh.config import Address, _defaults, _warn_unsupported
+from piyard.board.ssh.address import Address
+from piyard.board.ssh.config import _defaults, _warn_unsupported
 from piyard.board.ssh.hostkeys import pinned_hosts_file
 from piyard.board.ssh.login import Identities, Login
 from piyard.board.ssh.session import open_session, read_host_key

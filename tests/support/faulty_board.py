@@ -33,7 +33,7 @@ from piyard.board.emulator import (
 )
 from piyard.board.fleet.selection import select_board
 from piyard.board.release import HOME, Release, ReleaseFile
-from piyard.board.ssh.config import Address
+from piyard.board.ssh.address import Address
 from piyard.board.ssh.hostkeys import host_key, login_key, public_key
 from piyard.board.ssh.login import Login
 from piyard.build.builder import Build, BuildManifest

@@ -23,7 +23,7 @@ from paramiko.common import (
     OPEN_SUCCEEDED,
 )
 
-from piyard.board.ssh.config import Address
+from piyard.board.ssh.address import Address
 from piyard.board.ssh.login import Login
 
 USER = "pi"

@@ -17,7 +17,7 @@ from typing import Annotated, Any, Literal, cast, get_args
 import msgspec
 from msgspec import Meta, field
 
-from piyard.board.ssh.config import Address, parse_address
+from piyard.board.ssh.address import Address, parse_address
 from piyard.core import paths, target
 from piyard.core.config import Config, load_yaml
 from piyard.core.errors import WrongInput, did_you_mean, unknown_name

@@ -14,7 +14,7 @@ from piyard.board.fleet.inventory import (
     is_emulated,
     load_inventory,
 )
-from piyard.board.ssh.config import parse_address
+from piyard.board.ssh.address import parse_address
 from piyard.core.errors import PROGRAM, WrongInput, did_you_mean
 
 TAG_MARK = "@"

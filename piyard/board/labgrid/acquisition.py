@@ -39,7 +39,7 @@ from piyard.board.labgrid.places import (
     reservation_filter,
     reserve_place,
 )
-from piyard.board.ssh.config import DEFAULT_PORT, Address, parse_address
+from piyard.board.ssh.address import DEFAULT_PORT, Address, parse_address
 from piyard.core import console
 from piyard.core.errors import BoardBusy, BoardCommandFailed, PiyardError, WrongInput, unknown_name
 from piyard.core.parsing import JsonObject

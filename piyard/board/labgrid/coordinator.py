@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from piyard.board.ssh.config import Address, parse_address
+from piyard.board.ssh.address import Address, parse_address
 from piyard.core import console
 from piyard.core.errors import HostUnreachable, NotSetUp, PiyardError, WrongInput
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from piyard.board.ssh.config import Address
+from piyard.board.ssh.address import Address
 from piyard.board.ssh.hostkeys import check_host_keys, trust_of
 from piyard.board.ssh.settings import HostSettings, configured_settings, explicit_settings
 from piyard.core.errors import WrongInput

@@ -19,8 +19,8 @@ from contextlib import ExitStack, closing, contextmanager
 from typing import TYPE_CHECKING, Any
 
 from piyard.board.ssh import login
+from piyard.board.ssh.address import resolver_name
 from piyard.board.ssh.commands import CommandOutcome, RunningCommand, new_frame, script_argv
-from piyard.board.ssh.config import resolver_name
 from piyard.board.ssh.errors import (
     LACKS,
     disk_full,

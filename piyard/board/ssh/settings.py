@@ -21,15 +21,8 @@ from typing import Any
 
 import msgspec
 
-from piyard.board.ssh.config import (
-    DEFAULT_PORT,
-    DEFAULT_USER,
-    Address,
-    SshConfig,
-    is_default,
-    read_ssh_config,
-    resolver_name,
-)
+from piyard.board.ssh.address import DEFAULT_PORT, DEFAULT_USER, Address, resolver_name
+from piyard.board.ssh.config import SshConfig, is_default, read_ssh_config
 from piyard.core.errors import WrongInput
 
 NONE = "none"
@@ -222,7 +215,7 @@ def _split_paths(value: str, path: Callable[[str], Path]) -> Iterable[str]:
 
 
 def _parse_jumps(text: str) -> tuple[Address, ...]:
-    from piyard.board.ssh.config import parse_address
+    from piyard.board.ssh.address import parse_address
 
     return tuple(
         parse_address(hop.strip().removeprefix("ssh://").rstrip("/"))

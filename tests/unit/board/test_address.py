@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from piyard.board.ssh.config import Address, parse_address, resolver_name
+from piyard.board.ssh.address import Address, parse_address, resolver_name
 from piyard.core.errors import NoSuchHost, WrongInput
 
 

@@ -14,7 +14,7 @@ from piyard.board.fleet.inventory import (
     load_inventory,
     user_fleet_file,
 )
-from piyard.board.ssh.config import Address
+from piyard.board.ssh.address import Address
 from piyard.core.errors import WrongInput
 from piyard.core.paths import ROOT
 

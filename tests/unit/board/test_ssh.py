@@ -16,8 +16,8 @@ import paramiko
 import pytest
 
 from piyard.board.ssh import hostkeys, login
+from piyard.board.ssh.address import Address
 from piyard.board.ssh.commands import CommandOutcome
-from piyard.board.ssh.config import Address
 from piyard.board.ssh.errors import translate_errors
 from piyard.board.ssh.hostkeys import (
     STRICT_VARIABLE,
