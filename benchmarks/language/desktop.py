@@ -16,9 +16,9 @@ import numpy as np
 from benchmarks.counted.machine import Output
 from benchmarks.language.own import Net
 from piyard.build.builder import build_nnrun
-from piyard.convert.language.conversion import LanguagePlan, plan_language
 from piyard.convert.language.formats import Formats
 from piyard.convert.language.fused_graph import write_decoder
+from piyard.convert.language.plan import LanguagePlan, plan_language
 from piyard.core.errors import JobsFailed, UnreadableLog, WrongInput
 from piyard.core.parsing import Count
 from piyard.core.target import load_target

@@ -23,15 +23,15 @@ from typing import Any
 import msgspec
 
 from benchmarks.language.desktop import Here, TokenLine, find_nnrun, read_summary
-from piyard.convert.language.conversion import (
+from piyard.convert.language.conversions import (
     BIN_FILE,
     PARAM_FILE,
     TOKENIZER_FILE,
     LanguageConversion,
-    convert_language_model,
-    plan_language,
 )
+from piyard.convert.language.converter import convert_language_model
 from piyard.convert.language.formats import FORMATS
+from piyard.convert.language.plan import plan_language
 from piyard.core import console
 from piyard.core.errors import PiyardError, UnreadableLog
 from piyard.core.parsing import Count

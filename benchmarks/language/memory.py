@@ -29,13 +29,10 @@ import msgspec
 import numpy as np
 
 from benchmarks.language.desktop import Here, find_nnrun, read_summary, save_tokens
-from piyard.convert.language.conversion import (
-    BIN_FILE,
-    PARAM_FILE,
-    convert_language_model,
-    plan_language,
-)
+from piyard.convert.language.conversions import BIN_FILE, PARAM_FILE
+from piyard.convert.language.converter import convert_language_model
 from piyard.convert.language.formats import FORMATS
+from piyard.convert.language.plan import plan_language
 from piyard.core import console
 from piyard.core.errors import PiyardError
 from piyard.core.parsing import Count

@@ -34,13 +34,10 @@ from benchmarks.language.own import read_scores
 from benchmarks.language.perplexity_rows import Row, perplexity, shown
 from benchmarks.language.rows import LLAMA_CPP, PAIRS
 from piyard.build.engine import build_engine_here
-from piyard.convert.language.conversion import (
-    BIN_FILE,
-    PARAM_FILE,
-    convert_language_model,
-    plan_language,
-)
+from piyard.convert.language.conversions import BIN_FILE, PARAM_FILE
+from piyard.convert.language.converter import convert_language_model
 from piyard.convert.language.formats import FORMATS
+from piyard.convert.language.plan import plan_language
 from piyard.core import console
 from piyard.core.errors import PiyardError, UnreadableLog, WrongInput
 from piyard.core.parsing import read_text

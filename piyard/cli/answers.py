@@ -14,12 +14,10 @@ from piyard.cli.boards import named_or_emulated
 from piyard.cli.job_plan import run_options
 from piyard.cli.prediction_requests import ChatRequest, RunRequest
 from piyard.cli.request import require_known_flags
-from piyard.convert.language.conversion import (
-    LanguageConversion,
-    convert_language_model,
-    plan_language,
-)
+from piyard.convert.language.conversions import LanguageConversion
+from piyard.convert.language.converter import convert_language_model
 from piyard.convert.language.formats import USUAL_PRECISION
+from piyard.convert.language.plan import plan_language
 from piyard.core import console
 from piyard.core.cancel import raise_if_requested
 from piyard.core.errors import WrongInput

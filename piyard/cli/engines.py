@@ -13,7 +13,7 @@ from piyard.cli.board_requests import BenchRequest
 from piyard.cli.boards import Boards, named_or_emulated
 from piyard.cli.job_plan import run_options
 from piyard.cli.request import require_known_flags
-from piyard.convert.language.conversion import LanguageConversion
+from piyard.convert.language.conversions import LanguageConversion
 from piyard.convert.language.formats import USUAL_PRECISION, find_formats
 from piyard.core.errors import WrongInput
 from piyard.core.tables import Column, render_items

@@ -7,14 +7,14 @@ from pathlib import Path
 
 from piyard.cli.desk_requests import AddModelRequest, ConvertRequest
 from piyard.convert.language.adding import apply_language_addition, plan_language_addition
-from piyard.convert.language.conversion import (
+from piyard.convert.language.conversions import (
     ERROR_COLUMNS,
     LanguageConversion,
-    convert_language_model,
     describe_agreement,
     error_rows,
-    plan_language,
 )
+from piyard.convert.language.converter import convert_language_model
+from piyard.convert.language.plan import plan_language
 from piyard.convert.own.defaults import name_after
 from piyard.core import console
 from piyard.core.errors import WrongInput

@@ -13,13 +13,10 @@ from piyard.cli.board_requests import ProveRequest
 from piyard.cli.boards import Boards, named_or_emulated
 from piyard.cli.job_plan import run_options
 from piyard.cli.request import require_known_flags
-from piyard.convert.language.conversion import (
-    LanguageConversion,
-    LanguagePlan,
-    convert_language_model,
-    plan_language,
-)
+from piyard.convert.language.conversions import LanguageConversion
+from piyard.convert.language.converter import convert_language_model
 from piyard.convert.language.formats import USUAL_PRECISION, find_formats
+from piyard.convert.language.plan import LanguagePlan, plan_language
 from piyard.core import console
 from piyard.core.errors import ConversionFailed, WrongInput
 from piyard.core.tables import render_table

@@ -8,7 +8,7 @@ import msgspec
 
 from piyard.board.connection import BoardConnection, BoardSpec
 from piyard.build.builder import Build
-from piyard.convert.language.conversion import LanguageConversion
+from piyard.convert.language.conversions import LanguageConversion
 from piyard.convert.language.picture_tower import PICTURE_FILES
 from piyard.core.errors import UnreadableLog
 from piyard.measure.energy import ENERGY_TASK, EnergyRunner, measure_energy

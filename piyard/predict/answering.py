@@ -12,7 +12,7 @@ from pathlib import Path
 from piyard.board.connection import BoardConnection
 from piyard.board.release import Release, release_of_paths
 from piyard.build.builder import Build
-from piyard.convert.language.conversion import TOKENIZER_FILE, LanguageConversion
+from piyard.convert.language.conversions import TOKENIZER_FILE, LanguageConversion
 from piyard.core import console
 from piyard.core.errors import WrongInput
 from piyard.core.files import scratch_folder

@@ -13,7 +13,7 @@ from piyard.board.release import HOME
 from piyard.board.ssh.commands import script_argv
 from piyard.board.ssh.session import Session
 from piyard.build.builder import Build
-from piyard.convert.language.conversion import LanguageConversion
+from piyard.convert.language.conversions import LanguageConversion
 from piyard.core import console
 from piyard.core.parsing import JsonValues
 from piyard.core.text import sanitize_line

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from piyard.convert.language.conversion import LanguageConversion
+from piyard.convert.language.conversions import LanguageConversion
 from piyard.convert.language.picture_tower import PICTURE_FILES
 from piyard.core.errors import WrongInput
 from piyard.models.language_models import LanguageModel

@@ -11,10 +11,7 @@ from collections.abc import Sequence
 import msgspec
 
 from piyard.convert.language.agreement import LogitAgreement
-from piyard.convert.language.conversion import (
-    LanguageManifest,
-    judge_agreement,
-)
+from piyard.convert.language.conversions import LanguageManifest, judge_agreement
 from piyard.convert.language.picture_tower import encode_picture, proof_pictures
 from piyard.convert.language.proof_tokens import ProofTokens
 from piyard.core import console

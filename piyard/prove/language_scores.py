@@ -12,7 +12,8 @@ import msgspec
 from piyard.board.connection import BoardConnection
 from piyard.board.release import Release, release_of_paths
 from piyard.build.builder import Build
-from piyard.convert.language.conversion import TOKENIZER_JSON, LanguageConversion, LanguagePlan
+from piyard.convert.language.conversions import TOKENIZER_JSON, LanguageConversion
+from piyard.convert.language.plan import LanguagePlan
 from piyard.convert.language.proof_tokens import ProofTokens, choose_tokens
 from piyard.core.errors import UnreadableLog
 from piyard.core.files import scratch_folder

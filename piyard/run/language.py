@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from piyard.board.connection import BoardConnection
 from piyard.board.release import Release, release_of
 from piyard.build.builder import Build
-from piyard.convert.language.conversion import BIN_FILE, PARAM_FILE, LanguageConversion
+from piyard.convert.language.conversions import BIN_FILE, PARAM_FILE, LanguageConversion
 from piyard.models.language_models import GENERATE
 from piyard.run.deploy import needs_of
 from piyard.run.execute import largest_file

@@ -8,10 +8,11 @@ import pytest
 import torch
 from tokenizers import Tokenizer, models, pre_tokenizers
 
-from piyard.convert.language import conversion as conversions
-from piyard.convert.language.conversion import convert_language_model, plan_language
+from piyard.convert.language import conversions, converter
+from piyard.convert.language.converter import convert_language_model
 from piyard.convert.language.formats import FORMATS, Format
 from piyard.convert.language.fused_graph import write_decoder
+from piyard.convert.language.plan import keep_rounding, plan_language
 from piyard.convert.language.proof_tokens import PROOF_TEXT, choose_tokens
 from piyard.convert.language.tokenizer_files import TokenizerFiles, make_byte_tokenizer
 from piyard.convert.language.twin_pass import TwinPass
@@ -57,17 +58,17 @@ def test_random_weights_are_converted_and_proved_in_each_precision():
     keys = set()
     for precision in FORMATS:
         plan = plan_language(tiny(), precision, random_weights=True)
-        made = convert_language_model(plan)
-        assert made.fresh
-        assert made.files == ["model.ncnn.param", "model.ncnn.bin"]
-        manifest = made.manifest
+        conversion = convert_language_model(plan)
+        assert conversion.fresh
+        assert conversion.files == ["model.ncnn.param", "model.ncnn.bin"]
+        manifest = conversion.manifest
         assert manifest.params == TINY.params
-        assert manifest.weight_bytes == (made.folder / "model.ncnn.bin").stat().st_size
+        assert manifest.weight_bytes == (conversion.folder / "model.ncnn.bin").stat().st_size
         assert manifest.block.figures.cosine > 0.99999
         assert manifest.agreement.tokens == 512
         assert bool(manifest.errors) == precision.startswith("int")
         assert not convert_language_model(plan).fresh
-        keys.add(made.key)
+        keys.add(conversion.key)
     assert len(keys) == 4
 
 
@@ -76,7 +77,7 @@ def test_a_tokenizer_that_nnrun_cannot_read_is_named_first(tokenizer, tmp_path, 
     (tmp_path / "tokenizer.json").write_text(json.dumps(broken))
     files = TokenizerFiles(file=tmp_path / "tokenizer.json", name="tokenizer.json")
     plan = plan_language(tiny(), "int4", random_weights=True)
-    monkeypatch.setattr(conversions, "write_decoder", None)
+    monkeypatch.setattr(converter, "write_decoder", None)
     with pytest.raises(ConversionFailed, match="pre_tokenizer is 'FooSplit', which piyard does"):
         convert_language_model(msgspec.structs.replace(plan, tokenizer=files))
     assert not list((tmp_path / "artifacts" / "conversions").glob("*/manifest.json"))
@@ -145,9 +146,9 @@ def test_matrices_that_a_gguf_file_holds_rounded_stay_so(tmp_path):
     path = tmp_path / "a.gguf"
     path.write_bytes(gguf_bytes(gguf_metadata(), tensors))
     source = open_tensors(path)
-    formats = conversions.keep_rounding(source, FORMATS["int4"])
+    formats = keep_rounding(source, FORMATS["int4"])
     assert formats.blocks == Format(4, 32, affine=True)
-    assert conversions.keep_rounding(source, FORMATS["int8"]) == FORMATS["int8"]
+    assert keep_rounding(source, FORMATS["int8"]) == FORMATS["int8"]
     errors = write_decoder(source, formats, tmp_path / "a.param", tmp_path / "a.bin")
     assert all(error.error < 2e-3 for error in errors if error.layer != "lm_head")
 

@@ -7,10 +7,11 @@ import pytest
 import torch
 from PIL import Image
 
-from piyard.convert.language.conversion import convert_language_model, plan_language
+from piyard.convert.language.converter import convert_language_model
 from piyard.convert.language.encoder_twin import load_twin
 from piyard.convert.language.formats import FORMATS
 from piyard.convert.language.picture_tower import PICTURE_FILES, fuse_tower
+from piyard.convert.language.plan import plan_language
 from piyard.core.errors import ConversionFailed
 from piyard.models.smolvlm import join_patches, load_picture_tower, place_ids
 from piyard.models.synthetic import random_tensor

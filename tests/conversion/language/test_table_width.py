@@ -4,10 +4,11 @@ import msgspec
 import pytest
 import torch
 
-from piyard.convert.language import conversion, table_width
+from piyard.convert.language import table_width
 from piyard.convert.language.agreement import LogitAgreement
 from piyard.convert.language.formats import FORMATS, Format, Formats
 from piyard.convert.language.fused_graph import write_decoder
+from piyard.convert.language.plan import SMALL_FORMATS
 from piyard.convert.language.proof_tokens import choose_tokens
 from piyard.convert.language.table_width import WIDTHS, choose_table, is_within
 from piyard.convert.language.twin_pass import TwinPass
@@ -69,4 +70,4 @@ def test_a_text_is_judged_by_its_perplexity_and_tokens_by_chance_by_divergence()
 
 def test_only_int4_of_no_small_model_has_a_choice():
     assert [name for name, each in FORMATS.items() if each.is_head_open] == ["int4"]
-    assert not conversion.SMALL_FORMATS.is_head_open
+    assert not SMALL_FORMATS.is_head_open
