@@ -85,21 +85,21 @@ def continue_greedily(
     decoder: Decoder, prompt: Sequence[int], count: int
 ) -> tuple[list[int], float]:
     """The likeliest tokens one after the other, and the least margin of a choice."""
-    caches, found, margin = decoder.new_caches(), list[int](), float("inf")
+    caches, tokens, margin = decoder.new_caches(), list[int](), float("inf")
     ids = torch.tensor(list(prompt))
     with torch.no_grad():
         for _ in range(count):
             best = decoder(ids, caches)[-1].topk(2)
             ids = best.indices[:1]
-            found.append(int(ids))
+            tokens.append(int(ids))
             margin = min(margin, float(best.values[0] - best.values[1]))
-    return found, margin
+    return tokens, margin
 
 
 def shared_start(ours: Sequence[int], theirs: Sequence[int]) -> int:
     """How many tokens at the beginning are the same."""
     pairs = enumerate(zip(ours, theirs, strict=False))
-    differing = (place for place, (one, other) in pairs if one != other)
+    differing = (place for place, (our_token, their_token) in pairs if our_token != their_token)
     return next(differing, min(len(ours), len(theirs)))
 
 
@@ -136,10 +136,10 @@ def continue_by_witness(model: Any, prompt: Sequence[int], count: int) -> list[i
     ids = torch.tensor([list(prompt)])
     fixed = {"do_sample": False, "eos_token_id": None, "pad_token_id": 0}
     with torch.no_grad():
-        found = model.generate(
+        output = model.generate(
             ids, attention_mask=torch.ones_like(ids), max_new_tokens=count, **fixed
         )
-    tokens: list[int] = found[0, len(prompt) :].tolist()
+    tokens: list[int] = output[0, len(prompt) :].tolist()
     return tokens
 
 
@@ -148,7 +148,7 @@ def compare(
 ) -> list[Row]:
     """A row of each prompt that has a token."""
     witness = load_witness(subject) if with_witness else None
-    found = []
+    rows = []
     with tempfile.TemporaryDirectory(prefix="piyard-greedy-") as scratch:
         folder = Path(scratch)
         net = subject.write(FORMATS["fp32"], folder)
@@ -167,8 +167,8 @@ def compare(
                 transformers=None if theirs is None else shared_start(theirs, expected),
                 text=subject.tokenizer.decode(expected),
             )
-            found.append(row)
-    return found
+            rows.append(row)
+    return rows
 
 
 def shown(rows: Sequence[Row], form: str) -> str:

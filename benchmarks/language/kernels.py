@@ -96,7 +96,7 @@ def check(counter: Counter) -> None:
 
 def matrices(counter: Counter, outputs: int, inputs: int, rows: int) -> list[Row]:
     """One product in each form."""
-    found = []
+    products = []
     for bits, block in FORMS:
         shape = (outputs, inputs, bits, block)
         own, theirs = (
@@ -104,8 +104,8 @@ def matrices(counter: Counter, outputs: int, inputs: int, rows: int) -> list[Row
             for kind in ("linear", "gemm")
         )
         name = f"{outputs} x {inputs}, {bits} bits" + (f", block {block}" if block else "")
-        found.append(Row(name, rows, own, theirs, MATRIX_BARS.get((bits, block, rows))))
-    return found
+        products.append(Row(name, rows, own, theirs, MATRIX_BARS.get((bits, block, rows))))
+    return products
 
 
 def attentions(counter: Counter, rows: int) -> list[Row]:
@@ -138,21 +138,21 @@ def arguments(line: Sequence[str] | None = None) -> argparse.Namespace:
 
 def main() -> int:
     """Count, print, judge."""
-    asked = arguments()
+    request = arguments()
     with tempfile.TemporaryDirectory() as folder:
-        counter = prepare(Path(folder), asked.program)
-        found = []
+        counter = prepare(Path(folder), request.program)
+        counted = []
         with console.step("check the integers"):
             check(counter)
-        for rows in asked.rows or (1, 8, 64):
+        for rows in request.rows or (1, 8, 64):
             with console.step(f"count {rows} rows"):
-                found += matrices(counter, asked.outputs, asked.inputs, rows)
-                found += attentions(counter, rows)
-    if asked.format == "json":
-        print(json.dumps([asdict(row) for row in found], indent=2))
+                counted += matrices(counter, request.outputs, request.inputs, rows)
+                counted += attentions(counter, rows)
+    if request.format == "json":
+        print(json.dumps([asdict(row) for row in counted], indent=2))
     else:
-        print(render_table(COLUMNS, [row.cells() for row in found], asked.format))
-    return int(not all(row.well for row in found))
+        print(render_table(COLUMNS, [row.cells() for row in counted], request.format))
+    return int(not all(row.well for row in counted))
 
 
 if __name__ == "__main__":

@@ -76,14 +76,14 @@ class Answer:
         return summary.weight_bytes * len(summary.step_tokens) / max(1, sum(summary.step_tokens))
 
 
-def ask(made: LanguageConversion, nnrun: Path, prompt: str, count: int, draft: int) -> Answer:
+def ask(conversion: LanguageConversion, nnrun: Path, prompt: str, count: int, draft: int) -> Answer:
     """The answer of a model to what a user says; raises ``UnreadableLog``."""
     files = {"--param": PARAM_FILE, "--bin": BIN_FILE, "--tokenizer": TOKENIZER_FILE}
     words = [str(nnrun), "generate", "--chat", "--prompt", prompt, "--max-tokens", str(count)]
     for flag, name in files.items():
-        words += [flag, str(made.folder / name)]
+        words += [flag, str(conversion.folder / name)]
     words += ["--lookup", str(draft), "--prefill-threads", "1", "--decode-threads", "1"]
-    lines = Here(made.folder).run(words).out.splitlines()
+    lines = Here(conversion.folder).run(words).out.splitlines()
     return read_answer(lines)
 
 
@@ -150,17 +150,17 @@ def main() -> int:
     try:
         nnrun = find_nnrun(request.nnrun)
         plan = plan_language(load_language_model(request.model), request.precision)
-        made = convert_language_model(plan)
+        conversion = convert_language_model(plan)
         prompt = request.prompt_file.read_text() if request.prompt_file else PROMPT
         answers = []
         for draft in (0, request.draft):
-            with console.step(f"{made.model.title} with drafts of {draft} tokens"):
-                answers.append(ask(made, nnrun, prompt, request.tokens, draft))
+            with console.step(f"{conversion.model.title} with drafts of {draft} tokens"):
+                answers.append(ask(conversion, nnrun, prompt, request.tokens, draft))
     except PiyardError as error:
         print(error, file=sys.stderr)
         return error.exit_code
     plain, drafted = answers
-    print(shown(made.model.title, plain, drafted, request.format))
+    print(shown(conversion.model.title, plain, drafted, request.format))
     return int(plain.tokens != drafted.tokens or saving(plain, drafted) < request.bar)
 
 

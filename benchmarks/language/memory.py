@@ -91,15 +91,15 @@ class Row:
 def measure(name: str, precision: str, nnrun: Path) -> Row:
     """Of one run; raises ``JobsFailed`` or ``UnreadableLog`` when it ends badly."""
     plan = plan_language(load_language_model(name), precision)
-    made = convert_language_model(plan, force=True)
-    weights = made.folder / BIN_FILE
+    conversion = convert_language_model(plan, force=True)
+    weights = conversion.folder / BIN_FILE
     with (
         tempfile.TemporaryDirectory(prefix="piyard-memory-") as folder,
-        console.step(f"{made.model.title}: {precision}"),
+        console.step(f"{conversion.model.title}: {precision}"),
     ):
-        drawn = np.random.default_rng(1).integers(0, made.model.language.vocabulary, PROMPT)
+        drawn = np.random.default_rng(1).integers(0, conversion.model.language.vocabulary, PROMPT)
         prompt = save_tokens(drawn.tolist(), Path(folder))
-        words = [str(nnrun), "generate", "--param", str(made.folder / PARAM_FILE)]
+        words = [str(nnrun), "generate", "--param", str(conversion.folder / PARAM_FILE)]
         words += ["--bin", str(weights), "--tokens", str(prompt), "--max-tokens", str(ANSWER)]
         words += ["--context", str(CONTEXT), "--prefill-threads", "1", "--decode-threads", "1"]
         forget(weights)
@@ -107,7 +107,7 @@ def measure(name: str, precision: str, nnrun: Path) -> Row:
         summary = read_summary(Here(Path(folder)).run(words).out.splitlines(), Summary)
         blocks = resource.getrusage(resource.RUSAGE_CHILDREN).ru_inblock - before
     return Row(
-        model=made.model.title,
+        model=conversion.model.title,
         precision=precision,
         file=weights.stat().st_size,
         cache=summary.cache_bytes,

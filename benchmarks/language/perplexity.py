@@ -99,8 +99,13 @@ def read_subject(subject: Subject, nnrun: Path, file: Path | None, count: int) -
 def score(subject: Subject, precision: str, text: Text, nnrun: Path) -> Row:
     """nnrun's row; raises ``UnreadableLog`` unless each token was scored."""
     plan = plan_language(load_language_model(subject.name), precision)
-    made = convert_language_model(plan, force=True)
-    files = ["--param", str(made.folder / PARAM_FILE), "--bin", str(made.folder / BIN_FILE)]
+    conversion = convert_language_model(plan, force=True)
+    files = [
+        "--param",
+        str(conversion.folder / PARAM_FILE),
+        "--bin",
+        str(conversion.folder / BIN_FILE),
+    ]
     windows = ["--window", str(CONTEXT), "--context", str(CONTEXT), "--prefill-threads", "1"]
     with (
         tempfile.TemporaryDirectory(prefix="piyard-perplexity-") as folder,
@@ -108,8 +113,8 @@ def score(subject: Subject, precision: str, text: Text, nnrun: Path) -> Row:
     ):
         tokens = save_tokens([token for chunk in text.chunks for token in chunk], Path(folder))
         words = [str(nnrun), "score", *files, *windows, "--tokens", str(tokens)]
-        found = read_scores(Here(Path(folder)).run(words).out)
-    flat = [each.log_probability for each in found]
+        scored = read_scores(Here(Path(folder)).run(words).out)
+    flat = [each.log_probability for each in scored]
     size = CONTEXT - 1
     scores = [flat[at : at + size] for at in range(0, len(flat), size)]
     if [len(chunk) for chunk in scores] != [size] * len(text.chunks):
@@ -118,7 +123,7 @@ def score(subject: Subject, precision: str, text: Text, nnrun: Path) -> Row:
         model=subject.title,
         text=text.name,
         precision=precision,
-        stored=made.manifest.stored.label,
+        stored=conversion.manifest.stored.label,
         tokens=len(flat),
         perplexity=perplexity(scores),
         original=perplexity(text.scores),

@@ -100,12 +100,12 @@ def find_value(
     the original is fast enough, and where no time is known.
     """
     _require_late(budget, original)
-    known: dict[float, Trial] = {}
+    trials: dict[float, Trial] = {}
 
     def trial(value: float) -> Trial:
-        if value not in known:
-            known[value] = judge(value)
-        return known[value]
+        if value not in trials:
+            trials[value] = judge(value)
+        return trials[value]
 
     if budget.max_latency_ms is None:
         kept = _last_true(knob.values, lambda value: _keeps(trial(value), original, budget))

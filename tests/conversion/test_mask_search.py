@@ -138,8 +138,8 @@ def test_an_overflow_is_spared_with_what_reads_it(trial):
 
 
 def test_a_difference_of_large_numbers_is_spared_with_what_makes_them(trial):
-    nets, x, wanted, _, _ = trial(Cancelling())
-    well = close(nets, x, wanted)
+    nets, x, expected, _, _ = trial(Cancelling())
+    well = close(nets, x, expected)
     assert not well(set())
     spared = fewest_layers(layers_by_loss(nets, [x]), well, SearchLimit())
     tail = [layer.name for layer in nets.layers if layer.type in {"Convolution", "Concat"}][-4:]

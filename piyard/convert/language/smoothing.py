@@ -101,8 +101,8 @@ def _add_factors(
         factor = column_factors(peaks[name].numpy(), columns.numpy())
         for part in parts:
             factors.setdefault(f"{prefix}{part}.weight", []).append(factor[None])
-        made = weights[f"{maker}.weight"]
-        share = np.reciprocal(factor).reshape(-1, *[1] * (made.dim() - 1))
+        matrix = weights[f"{maker}.weight"]
+        share = np.reciprocal(factor).reshape(-1, *[1] * (matrix.dim() - 1))
         factors.setdefault(f"{prefix}{maker}.weight", []).append(share)
 
 

@@ -108,9 +108,9 @@ def source(request, tmp_path):
 
 def test_the_originals_perplexity_is_that_of_the_whole_decoder(source, tokenizer):
     tokens = choose_tokens(source.config, tokenizer)
-    found, errors = agreement(source, FORMATS["fp32"], tokens)
+    agreed, errors = agreement(source, FORMATS["fp32"], tokens)
     assert errors == []
-    assert (found.divergence, found.top1, found.rise) == (0, 1, 0)
+    assert (agreed.divergence, agreed.top1, agreed.rise) == (0, 1, 0)
     with torch.no_grad():
         decoder = load_decoder(source)
         losses = [
@@ -118,7 +118,7 @@ def test_the_originals_perplexity_is_that_of_the_whole_decoder(source, tokenizer
             for ids in map(torch.tensor, tokens.proof)
         ]
     expected = float(torch.cat(losses).double().mean().exp())
-    assert found.original_perplexity == pytest.approx(expected, rel=1e-5)
+    assert agreed.original_perplexity == pytest.approx(expected, rel=1e-5)
 
 
 def test_fewer_bits_lose_more_and_calibration_loses_less(source, tokenizer):
@@ -186,10 +186,10 @@ def test_a_foreign_or_broken_tokenizer_is_refused(tokenizer):
 
 def test_random_weights_read_bytes():
     config = variant(vocabulary=300)
-    made = convert_language_model(plan_language(tiny(config), "fp32", random_weights=True))
-    assert made.manifest.tokenizer == "bytes"
-    assert not made.manifest.agreement.is_text
-    assert made.files[2:] == ["model.tokenizer"]
+    conversion = convert_language_model(plan_language(tiny(config), "fp32", random_weights=True))
+    assert conversion.manifest.tokenizer == "bytes"
+    assert not conversion.manifest.agreement.is_text
+    assert conversion.files[2:] == ["model.tokenizer"]
     tokenizer = make_byte_tokenizer(config)
     assert tokenizer is not None
     tokens = Tokenizer.from_buffer(tokenizer.read_json())

@@ -18,26 +18,26 @@ def judge(value):
 
 
 def find(**limits):
-    asked = []
+    tried = []
 
     def counted(value):
-        asked.append(value)
+        tried.append(value)
         return judge(value)
 
-    return find_value(PRUNE, Budget(**limits), ORIGINAL, counted), asked
+    return find_value(PRUNE, Budget(**limits), ORIGINAL, counted), tried
 
 
 def test_the_most_that_keeps_the_accuracy():
-    value, asked = find(keep_accuracy=0.99)
+    value, tried = find(keep_accuracy=0.99)
     fitting = [each for each in PRUNE.values if judge(each).accuracy >= 0.99 * 90]
     assert value == max(fitting)
-    assert len(asked) == len(set(asked)) <= 5
+    assert len(tried) == len(set(tried)) <= 5
 
 
 def test_the_least_that_is_in_time():
-    value, asked = find(max_latency_ms=6.0)
+    value, tried = find(max_latency_ms=6.0)
     assert value == min(each for each in PRUNE.values if judge(each).time_ms <= 6.0)
-    assert len(asked) <= 6
+    assert len(tried) <= 6
 
 
 def test_what_is_fast_enough_is_not_compressed():
@@ -68,9 +68,9 @@ def options(*methods, **more):
 
 
 def test_what_is_turned():
-    found = read_budget(options("prune", keep_accuracy=0.99))
-    assert found is not None
-    budget, knob = found
+    read = read_budget(options("prune", keep_accuracy=0.99))
+    assert read is not None
+    budget, knob = read
     assert (budget.keep_accuracy, knob.option) == (0.99, "ratio")
     chosen = with_knob(options("prune", keep_accuracy=0.99), knob, 0.3)
     assert (chosen.ratio, chosen.keep_accuracy) == (0.3, None)
