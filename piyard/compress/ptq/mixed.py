@@ -1,9 +1,10 @@
 """Which layers should be int8: where it costs no accuracy, and wins time by count.
 
 Layers that hand on int8 to each other are decided on together: a single one of them that keeps
-floats makes its neighbours convert. What int8 costs the layers around it counts too, as those turn
-its results into halves. A choice is counted and judged as a whole before it is believed: where it
-is not right, those units keep floats first that cost the outputs most for the time that they win.
+floats makes its neighbours convert. Those that win time by themselves are tried without the rest of
+their chain, too. What int8 costs the layers around it counts, as those turn its results into
+halves. A choice is counted and judged as a whole before it is believed: where it is not right,
+those units keep floats first that cost the outputs most for the time that they win.
 """
 
 from __future__ import annotations
@@ -109,7 +110,9 @@ def choose_layers(
     )
     candidates = [name for name in table.layers if name in losses]
     whole = Timed(layers=candidates, costs=count(candidates))
-    best = _find_fastest(work, whole)
+    alone = _find_paying_alone(work, whole)
+    starts = [whole, Timed(layers=alone, costs=count(alone))] if alone else [whole]
+    best = min((_find_fastest(work, start) for start in starts), key=lambda timed: timed.ms)
     inaccurate: list[str] = []
     while best.layers and (wrong := _find_wrong(work, best)):
         inaccurate += [name for name in best.layers if name in wrong]
@@ -123,6 +126,19 @@ def choose_layers(
         all_int8=add_costs(whole.costs.values()),
         mixed=add_costs(best.costs.values()),
     )
+
+
+def _find_paying_alone(work: Choosing, whole: Timed) -> list[str]:
+    """Layers that take less in int8, be the chain that they are part of worth it or not.
+
+    None where these are all there are.
+    """
+    names = [
+        name
+        for name in whole.layers
+        if whole.costs[name].estimate_ms(THREADS) < work.fp16[name].estimate_ms(THREADS)
+    ]
+    return names if names != whole.layers else []
 
 
 def _find_fastest(work: Choosing, start: Timed) -> Timed:
