@@ -15,8 +15,10 @@ BARS = {"fp32": 0.0005, "fp16": 0.005, "int8": 0.01, "int4": 0.05}
 """By which part nnrun's perplexity may rise."""
 COLUMNS = (
     *("Model", "Text", "Engine", "Weights", "Stored", "Tokens", "Perplexity", "Rise", "Bar"),
-    "Late",
+    *("KL", "Late"),
 )
+TWIN = "twin"
+"""nnrun's matrices and rounding, computed in torch."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,9 +36,11 @@ class Row:
     perplexity: float | None
     """Of all but the first token of each chunk; llama-perplexity does not tell it."""
     original: float
-    late: float
-    """Perplexity of the second half of each chunk."""
+    late: float | None = None
+    """Perplexity of the second half of each chunk; the twin does not tell it."""
     late_original: float
+    divergence: float | None = None
+    """Of the twin, in nats a token."""
 
     @property
     def rise(self) -> float | None:
@@ -44,9 +48,9 @@ class Row:
         return None if self.perplexity is None else self.perplexity / self.original - 1
 
     @property
-    def late_rise(self) -> float:
+    def late_rise(self) -> float | None:
         """The same of the second halves."""
-        return self.late / self.late_original - 1
+        return None if self.late is None else self.late / self.late_original - 1
 
     @property
     def well(self) -> bool:
@@ -59,7 +63,8 @@ class Row:
         return [
             *(self.model, self.text, self.engine, self.precision, self.stored, str(self.tokens)),
             *self._judged,
-            f"{self.late:.4f} ({self.late_rise:+.2%})",
+            NOT_KNOWN if self.divergence is None else f"{self.divergence:.4f}",
+            NOT_KNOWN if self.late is None else f"{self.late:.4f} ({self.late_rise:+.2%})",
         ]
 
     @property

@@ -47,8 +47,6 @@ if TYPE_CHECKING:
 
 
 PHASES = 6
-SMOOTHED_BITS = 8
-"""Of matrices that lose less than their inputs do; those of 4 bits stay as a file has them."""
 
 
 def convert_language_model(plan: LanguagePlan, *, force: bool = False) -> LanguageConversion:
@@ -119,7 +117,7 @@ def _write_tokenizer(plan: LanguagePlan, at: Path) -> bytes:
 def _write_and_compare(
     plan: LanguagePlan, formats: Formats, tokens: ProofTokens, at: Path, step: console.Step
 ) -> Comparison:
-    from piyard.convert.language.smoothing import smooth
+    from piyard.convert.language.smoothing import smooth_for
     from piyard.convert.language.twin_pass import TwinPass
 
     source = plan.source
@@ -127,8 +125,7 @@ def _write_and_compare(
         step.phase(4, PHASES, "look at pictures")
     features = convert_tower(source, plan.inputs.precision, at)
     shown = show_pictures(source, features, tokens.seen)
-    if formats.blocks.bits == SMOOTHED_BITS:
-        source = smooth(source, tokens.calibration or tokens.proof)
+    source = smooth_for(source, formats, tokens.calibration or tokens.proof)
     step.phase(5, PHASES, "round and write")
     twin = TwinPass(source, formats, tokens.proof, tokens.calibration, shown)
     errors = write_decoder(source, formats, at / PARAM_FILE, at / BIN_FILE, twin)

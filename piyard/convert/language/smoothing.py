@@ -24,6 +24,7 @@ from piyard.models.transformer_files import EMBEDDING, TensorSource, read_block,
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from piyard.convert.language.formats import Formats
     from piyard.models.transformer import DecoderBlock
 
     Floats = NDArray[np.float32]
@@ -39,6 +40,8 @@ SMOOTHED = {
     "mlp.down_proj": ("mlp.up_proj", ("mlp.down_proj",)),
 }
 """A matrix → what makes its inputs, and all matrices that get them."""
+SMOOTHED_BITS = 8
+"""Of matrices that lose less than their inputs do; those of 4 bits stay as a file has them."""
 SMALLEST_PEAK = 2.0**-10
 """Of the largest: what is smaller counts as that, or a feature that never is would decide."""
 
@@ -61,6 +64,13 @@ class SmoothedSource:
         for factor in self.factors.get(name, ()):
             values = values * factor
         return values
+
+
+def smooth_for(
+    source: TensorSource, formats: Formats, windows: Sequence[Sequence[int]]
+) -> TensorSource:
+    """The source as its matrices are stored in those formats: smoothed for 8 bits."""
+    return smooth(source, windows) if formats.blocks.bits == SMOOTHED_BITS else source
 
 
 def smooth(source: TensorSource, windows: Sequence[Sequence[int]]) -> SmoothedSource:

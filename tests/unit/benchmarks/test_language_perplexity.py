@@ -61,6 +61,23 @@ def test_another_engine_is_judged_by_no_bar() -> None:
     assert figures["late_rise"] == pytest.approx(0.1)
 
 
+def test_a_twin_tells_its_divergence_and_nothing_of_second_halves() -> None:
+    twin = Row(
+        model="Tiny",
+        text="a.txt",
+        engine="twin",
+        precision="int8",
+        stored="int8 by 64",
+        tokens=511,
+        perplexity=10.2,
+        original=10,
+        divergence=0.0123,
+        late_original=9,
+    )
+    assert not twin.well
+    assert twin.cells[-2:] == ["0.0123", "N/A"]
+
+
 def test_a_rival_must_read_the_same_tokens() -> None:
     text = Text("a.txt", [[5, 6], [7, 8]], [])
     require_same([5, 6, 7, 8, 9], text)
