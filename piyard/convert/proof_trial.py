@@ -1,34 +1,35 @@
 """A converted model on trial: proved, helped where fp16 alone is not enough, and judged.
 
-Where fp16 alone is not enough, layers stay in fp32 (``mask_search.py``). Names do not survive the
-conversion, values do: each
-blob of ncnn is looked for among everything the original computes on its way. A layer whose output
-is nowhere to be found there is at fault when nothing after it is found again either; otherwise it
-was only put together differently.
+Where ncnn's long sums are not exact enough, they are split (``averages.py``); where fp16 alone is
+not enough, layers stay in fp32 (``mask_search.py``); what is wrong all the same is named by the
+first layer at fault (``divergence.py``).
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import msgspec
 
+from piyard.convert.averages import split_averages
 from piyard.convert.difference import compare_outputs, max_distance, worst_difference
+from piyard.convert.divergence import describe_layer, first_diverging, first_diverging_fp16
 from piyard.convert.lint import find_origins
 from piyard.convert.mask_search import (
     SearchLimit,
     fewest_layers,
     layers_by_loss,
-    relative_distance,
 )
 from piyard.convert.ncnn_net import (
     NetPair,
     load_net_pair,
+    net_inputs,
     run_all_blobs,
 )
+from piyard.convert.pair_cut import format_param
 from piyard.convert.param import FP32_MASK, INT8, Layer, write_masks
 from piyard.convert.proof import (
     ProofResult,
@@ -57,65 +58,8 @@ if TYPE_CHECKING:
     from piyard.vision.schema import Floats
 
 
-SAME_WITHIN = 1e-3
-"""Largest length of the difference of two tensors, as a part of their own length."""
 HARDEST_KINDS = 2
 """Kinds of input by which layers that must stay in fp32 are looked for."""
-
-
-def first_diverging(
-    net: Any, layers: Sequence[Layer], computed: Iterable[tuple[str, Floats]], *values: Floats
-) -> Layer | None:
-    """The first layer at fault, given what the original computes of ``values``."""
-    computed_tensors = _by_size(values, computed)
-    blobs = run_all_blobs(net, layers, *values)
-    right = {name: _is_computed(value, computed_tensors) for name, value in blobs.items()}
-    return first_lost_layer(layers, right)
-
-
-def first_diverging_fp16(nets: NetPair, *values: Floats, alike: float) -> Layer | None:
-    """The first layer whose output fp16 storage moves further than ``alike``, for good."""
-    exact = run_all_blobs(nets.full, nets.layers, *values)
-    rounded = nets.all_blobs_fp16(*values)
-    right = {
-        name: relative_distance(value, rounded[name]) <= alike for name, value in exact.items()
-    }
-    return first_lost_layer(nets.layers, right)
-
-
-def first_lost_layer(layers: Sequence[Layer], right: Mapping[str, bool]) -> Layer | None:
-    """The first layer with a wrong output from which no right blob follows."""
-    recovers: dict[str, bool] = {}
-    lost: Layer | None = None
-    for layer in reversed(layers):
-        if layer.type == "Input":
-            continue
-        well = any(right[name] or recovers.get(name, False) for name in layer.tops)
-        for name in layer.bottoms:
-            recovers[name] = recovers.get(name, False) or well
-        lost = lost if well else layer
-    return lost
-
-
-def describe_layer(layer: Layer, origin: str = "") -> str:
-    """The line that names it, and where in the original it came from."""
-    from_ = f", in the original {origin}" if origin else ""
-    return f"first diverging layer: {layer.type} '{layer.name}'{from_}"
-
-
-def _by_size(
-    values: Sequence[Floats], computed: Iterable[tuple[str, Floats]]
-) -> dict[int, list[Floats]]:
-    by_size: dict[int, list[Floats]] = {}
-    for value in (*values, *(value for _, value in computed)):
-        by_size.setdefault(value.size, []).append(value)
-    return by_size
-
-
-def _is_computed(value: Floats, by_size: Mapping[int, list[Floats]]) -> bool:
-    return any(
-        relative_distance(tensor, value) <= SAME_WITHIN for tensor in by_size.get(value.size, [])
-    )
 
 
 class TrialResult(msgspec.Struct, frozen=True, kw_only=True):
@@ -143,6 +87,14 @@ class ProofTrial(msgspec.Struct, frozen=True, kw_only=True):
     def pairs(self) -> dict[str, NetPair]:
         """The nets as their files are now."""
         return {stem: load_net_pair(self.full, self.half, stem) for stem in self.originals}
+
+    def param_files(self, *stems: str) -> list[Path]:
+        """Those of these nets, or of all; both folders have the same layers."""
+        return [
+            folder / f"{stem}.ncnn.param"
+            for folder in (self.full, self.half)
+            for stem in stems or self.originals
+        ]
 
     def prove(self) -> ProofResult:
         """The figures of the files as they are now."""
@@ -190,9 +142,11 @@ def run_trial(
     trial = ProofTrial(case=case, originals=originals, full=full, half=half)
     proved = trial.prove()
     wrong = proof_problems(model, proved)
+    notes: list[str] = []
+    if _fails_in_fp32(wrong) and not model.dynamic:
+        proved, wrong, notes = _prove_by_rows(trial, proved, wrong)
     limit = SearchLimit()
-    only_fp16 = wrong and all(line.startswith("fp16") for line in wrong)
-    kept_fp32 = _mask_layers(trial, limit) if only_fp16 else []
+    kept_fp32 = _mask_layers(trial, limit) if wrong and not _fails_beside_fp16(wrong) else []
     if kept_fp32:
         proved = trial.prove()
         wrong = proof_problems(model, proved)
@@ -201,8 +155,50 @@ def run_trial(
         keep_fp32=kept_fp32,
         failed=wrong + (_diverging_layers(trial, wrong) if wrong else []),
         empty=constant_outputs(case, proved.figures),
-        notes=[note] if (note := limit.note(len(kept_fp32))) else [],
+        notes=[note for note in (*notes, limit.note(len(kept_fp32))) if note],
     )
+
+
+def _fails_in_fp32(wrong: Sequence[str]) -> bool:
+    return any(line.startswith("fp32") for line in wrong)
+
+
+def _fails_beside_fp16(wrong: Sequence[str]) -> bool:
+    return any(not line.startswith("fp16") for line in wrong)
+
+
+def _prove_by_rows(
+    trial: ProofTrial, proved: ProofResult, wrong: list[str]
+) -> tuple[ProofResult, list[str], list[str]]:
+    """The proof, its problems and a note, with long averages in two steps where that is the remedy.
+
+    Else the files are what they were.
+    """
+    before = {file: file.read_text() for file in trial.param_files()}
+    stems = [stem for stem, kinds in trial.case.fed.items() if "noise" in kinds]
+    names = [name for stem in stems for name in _split_averages(trial, stem)]
+    if names:
+        console.info("  averages of many values by rows first: ncnn adds them one after another")
+        better = trial.prove()
+        left = proof_problems(trial.case.model, better)
+        if not _fails_beside_fp16(left):
+            averages = format_count(len(names), "average")
+            return better, left, [f"{averages} by rows first, as ncnn's long sums are not exact"]
+    for file, text in before.items():
+        file.write_text(text)
+    return proved, wrong, []
+
+
+def _split_averages(trial: ProofTrial, stem: str) -> list[str]:
+    """Names of the layers of that net that were split, in both folders."""
+    nets = load_net_pair(trial.full, trial.half, stem)
+    inputs = trial.case.fed[stem]["noise"][0]
+    blobs = run_all_blobs(nets.full, nets.layers, *inputs)
+    blobs |= zip(net_inputs(nets.full), inputs, strict=True)
+    layers, names = split_averages(nets.layers, {name: each.shape for name, each in blobs.items()})
+    for file in trial.param_files(stem) if names else []:
+        file.write_text(format_param(layers))
+    return names
 
 
 def _mask_layers(trial: ProofTrial, limit: SearchLimit) -> list[str]:

@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from piyard.convert import proof_trial
+from piyard.convert import divergence
 from piyard.convert.conversions import LABELS_FILE, Conversion, ConversionManifest
 from piyard.convert.difference import max_distance
+from piyard.convert.divergence import describe_layer
 from piyard.convert.lint import find_origins
 from piyard.convert.mask_search import (
     SearchLimit,
@@ -30,7 +31,6 @@ from piyard.convert.net_size import BlobShape, count_macs
 from piyard.convert.param import FP32_MASK, Layer, add_masks, join_name, split_name
 from piyard.convert.proof import compare_with_reference, prediction_problem
 from piyard.convert.proof_inputs import ProofCase
-from piyard.convert.proof_trial import describe_layer
 from piyard.core import console, paths
 from piyard.core.errors import BoardCommandFailed, BoardDiskFull, UnreadableLog
 from piyard.core.files import scratch_folder
@@ -135,7 +135,7 @@ def first_lost_layer(
     exact = run_all_blobs(load_net(folder, stem), closer.layers, *closer.inputs)
     most = max_distance(least)
     matching = {name: _layer_distance(closer, name, value) <= most for name, value in exact.items()}
-    layer = proof_trial.first_lost_layer(closer.layers, matching)
+    layer = divergence.first_lost_layer(closer.layers, matching)
     if layer is None:
         return []
     layer_origins = find_origins(folder, stem, inputs.names[stem])

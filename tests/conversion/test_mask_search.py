@@ -10,6 +10,7 @@ import torch
 from torch import nn
 
 from piyard.convert import mask_search
+from piyard.convert.divergence import first_diverging, first_diverging_fp16
 from piyard.convert.lowering import trace_network
 from piyard.convert.mask_search import (
     SearchLimit,
@@ -21,12 +22,7 @@ from piyard.convert.ncnn_net import NetPair, load_net, load_net_pair, read_layer
 from piyard.convert.param import FP32_MASK, fp32_layers, write_masks
 from piyard.convert.proof import proof_problems
 from piyard.convert.proof_inputs import InputsByKind, make_case
-from piyard.convert.proof_trial import (
-    ProofTrial,
-    _mask_layers,
-    first_diverging,
-    first_diverging_fp16,
-)
+from piyard.convert.proof_trial import ProofTrial, _mask_layers
 from piyard.convert.reference import TorchReference
 from piyard.models.definition import load_model
 from piyard.models.networks import inference

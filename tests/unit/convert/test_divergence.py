@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from piyard.convert.divergence import first_lost_layer
 from piyard.convert.mask_search import relative_distance
 from piyard.convert.param import Layer
-from piyard.convert.proof_trial import first_lost_layer
 
 
 def layer(name: str, reads: str, makes: str) -> Layer:
