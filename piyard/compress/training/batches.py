@@ -6,7 +6,6 @@ but that number is to be kept to go on from the middle.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -14,8 +13,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from piyard.compress.training.settings import TrainingSettings
 from piyard.core.errors import WrongInput
+from piyard.core.text import format_count
 from piyard.evaluate.dataset import JudgedData
-from piyard.models.definition import Model
+from piyard.models.definition import Model, read_labels
 from piyard.vision.pictures import read_picture
 from piyard.vision.preprocess import prepare_picture
 
@@ -120,22 +120,31 @@ def open_pictures(
 
 
 def labelled_pictures(model: Model, data: JudgedData) -> TrainingPictures:
-    """A data set with a class a picture. Raises ``WrongInput`` where there is but one class."""
+    """A data set with a class a picture. Raises ``WrongInput`` for too few, and for one class."""
     if data.data.kind != "class":
         raise WrongInput(
             f"{data.title} has no class a picture, which {model.name} is trained by",
             remedy="--method distill learns from any pictures: it needs no labels",
         )
     truth = {path: int(number) for film in data.films for path, number in film.truth.items()}
-    classes = Counter(truth.values())
-    if len(classes) == 1:
-        (number,) = classes
+    require_enough(len(truth))
+    if len({*truth.values()}) == 1:
+        name = read_labels(model)[next(iter(truth.values()))]
         raise WrongInput(
-            f"all {len(truth)} pictures of {data.title} are of one class ({number}): nothing "
-            "can be told apart by them",
+            f"all {len(truth)} pictures of {data.data.name} to learn from are of one class, {name}",
+            evidence="nothing can be told apart by them",
             remedy="name data with the model's other classes too",
         )
     return open_pictures(model, list(truth), list(truth.values()))
+
+
+def require_enough(count: int) -> None:
+    """Raise ``WrongInput`` for so few pictures that none would be left to learn from."""
+    if count < 2 * FEWEST:
+        raise WrongInput(
+            f"{format_count(count, 'picture')} to learn from: too few",
+            remedy=f"name {2 * FEWEST} at least",
+        )
 
 
 def hold_out(pictures: TrainingPictures, settings: TrainingSettings) -> TrainingData:
@@ -144,10 +153,7 @@ def hold_out(pictures: TrainingPictures, settings: TrainingSettings) -> Training
 
     count = len(pictures)
     held = max(FEWEST, round(settings.held_out * count))
-    if count - held < FEWEST:
-        raise WrongInput(
-            f"{count} pictures are too few to learn from", remedy=f"name {2 * FEWEST} at least"
-        )
+    require_enough(count)
     order: list[int] = torch.randperm(count, generator=_generator(settings.seed, HOLD_OUT)).tolist()
     return TrainingData(pictures, sorted(order[held:]), sorted(order[:held]))
 

@@ -102,7 +102,7 @@ def test_a_loss_that_is_no_number_ends_it(tmp_path: Path) -> None:
 
 
 def test_too_few_pictures_are_refused() -> None:
-    with pytest.raises(WrongInput, match="3 pictures are too few to learn from"):
+    with pytest.raises(WrongInput, match="3 pictures to learn from: too few"):
         hold_out(pictures(3), SETTINGS)
 
 
