@@ -34,7 +34,7 @@ def chat_with_model(request: ChatRequest) -> None:
     """Answer what is typed, or each line of a pipe, until it ends."""
     if request.format not in FORMS:
         raise WrongInput(
-            f"--format {request.format}: a conversation is no table",
+            f"--format {request.format}: a conversation is not a table",
             remedy=f"leave it out, or give --format {JSON_FORMAT}",
         )
     model = load_language_model(request.models[0])

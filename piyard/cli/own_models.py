@@ -272,7 +272,7 @@ def _load_or_add(name: str, *, dry_run: bool) -> Model:
         return load_model(name)
     path = Path(name)
     file = find_pair(path) if path.is_dir() else path
-    detect_kind(file)  # what is no network file is refused before all of it is read
+    detect_kind(file)  # what is not a network file is refused before all of it is read
     if there := find_own(file, name_after(path)):
         console.info(f"{path.name} is the model '{there.name}'")
         return there

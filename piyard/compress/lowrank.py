@@ -97,7 +97,7 @@ class LowRankMethod:
         return f"{self.name}{100 * settings.energy:g}"
 
     def check(self, step: Step) -> None:
-        """Raise ``WrongInput`` for a network that is no module."""
+        """Raise ``WrongInput`` for a network that is not a module."""
         require_module(step.parent, self.name)
 
     def make(self, step: Step, folder: Path) -> Outcome:

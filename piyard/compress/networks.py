@@ -22,7 +22,7 @@ WEIGHTS_FILE = "weights.safetensors"
 
 
 def require_module(model: Model, method: str) -> None:
-    """Raise ``WrongInput`` for a model whose network is no module of torch that piyard builds."""
+    """Raise ``WrongInput`` for a model whose network is not a module that piyard builds."""
     if model.network in FILE_NETWORKS:
         raise WrongInput(
             f"{model.name} is a ready network ({model.network}), which {method} cannot change",

@@ -106,7 +106,7 @@ def read_apart(place: DataPlace, model: Model, *, learns: bool, seed: int) -> Pi
 def read_compression_data(place: DataPlace, model: Model) -> CompressionData:
     """The pictures at that place for that model.
 
-    Raises ``WrongInput`` for what is no data set, no pictures, or cannot be read.
+    Raises ``WrongInput`` for what is not a data set, no pictures, or cannot be read.
     """
     path = Path(place.path).expanduser()
     if not path.exists():

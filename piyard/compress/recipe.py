@@ -114,7 +114,7 @@ def read_variant_manifest(model: Model) -> tuple[Path, VariantManifest]:
     """The folder and manifest of a variant. Raises ``WrongInput`` where it has none here."""
     if not model.variant:
         raise WrongInput(
-            f"'{model.name}' is no variant",
+            f"'{model.name}' is not a variant",
             remedy="name a model that compress has made: ./yard model.list shows them",
         )
     folder = find_artifact(VARIANTS_SHELF, model.variant.recipe)

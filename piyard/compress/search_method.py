@@ -94,11 +94,11 @@ class SearchMethod:
         return self.name
 
     def check(self, step: Step) -> None:
-        """Raise ``WrongInput`` for what is no classifier of square pictures."""
+        """Raise ``WrongInput`` for what is not a classifier of square pictures."""
         model = step.parent
         if not model.spec.has_class_output or model.input[1] != model.input[2]:
             raise WrongInput(
-                f"{model.name} is no classifier of square pictures, and the networks that are "
+                f"{model.name} is not a classifier of square pictures, and the networks that are "
                 "searched through are",
                 remedy="--method prune makes this one smaller",
             )

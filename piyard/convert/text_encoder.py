@@ -182,7 +182,7 @@ def read_table(file: Path) -> tuple[Floats, Floats]:
     rows = vocabulary + context
     whole = TABLE_HEAD + rows * width * 2
     if not head.startswith(TABLE_MARK) or version != TABLE_VERSION or file.stat().st_size != whole:
-        raise ConversionFailed(f"{file.name} is no table of tokens, or a part of one")
+        raise ConversionFailed(f"{file.name} is not a table of tokens, or a part of one")
     values: Any = np.memmap(file, "<f2", "r", TABLE_HEAD, (rows, width))
     return values[:vocabulary], values[vocabulary:]
 

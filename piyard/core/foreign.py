@@ -16,7 +16,7 @@ FOREIGN_BEGINNINGS = {
 
 
 def require_file(path: Path) -> None:
-    """Raise ``WrongInput`` for what is no file."""
+    """Raise ``WrongInput`` for what is not a file."""
     if path.is_file():
         return
     if path.is_symlink():

@@ -40,7 +40,7 @@ def find_pictures(path: Path, file: Path, content: JsonValues) -> CocoPictures:
     Raises ``WrongInput`` where none is there.
     """
     names = _image_numbers(file, content)
-    # What leads elsewhere is looked for by its last part alone: a name in a file is no path.
+    # What leads elsewhere is looked for by its last part alone: a name in a file is not a path.
     inside = [name for name in sorted(names) if not _leads_out(name)]
     folder = _best_place(path, file, inside)
     ids = {folder / name: names[name] for name in inside if (folder / name).is_file()}

@@ -135,7 +135,7 @@ def _class_names(file: Path, content: Mapping[Any, Any]) -> list[str]:
             )
         stated = [name for _, name in sorted(stated.items(), key=lambda item: int(item[0]))]
     if not isinstance(stated, list) or not stated:
-        raise WrongInput(f"{file}: `names` is no list of classes", remedy="names: [cat, dog]")
+        raise WrongInput(f"{file}: `names` is not a list of classes", remedy="names: [cat, dog]")
     for number, name in enumerate(stated):
         if not isinstance(name, str | int) or isinstance(name, bool):
             raise WrongInput(
@@ -178,7 +178,7 @@ def _root(file: Path, stated: Any) -> Path:
     if Path(stated).name == here.resolve().name:
         return here
     raise WrongInput(
-        f"{file}: `path` is {stated}, which is no folder within {here}",
+        f"{file}: `path` is {stated}, which is not a folder within {here}",
         remedy="give it as an absolute path, or leave it out where the yaml lies beside the "
         "pictures",
     )

@@ -85,7 +85,7 @@ def read_dota(request: DataRequest) -> DataSet:
 
 
 def read_dota_objects(file: Path) -> list[DotaObject]:
-    """What is in one picture. Raises ``WrongInput`` with file and line for what is no label."""
+    """What is in one picture. Raises ``WrongInput`` with file and line for what is not a label."""
     lines = enumerate(read_text(file).splitlines(), 1)
     return [
         _read_line(f"{file}:{number}", line.split())
@@ -101,7 +101,7 @@ def _read_line(where: str, words: Sequence[str]) -> DotaObject:
         a, b, c, d, e, f, g, h = corners = [float(word) for word in words[:CORNER_NUMBERS]]
         difficult = int(words[CORNER_NUMBERS + 1]) if len(words) > CORNER_NUMBERS + 1 else 0
     except ValueError:
-        raise _line_error(where, "a coordinate or the difficulty is no number") from None
+        raise _line_error(where, "a coordinate or the difficulty is not a number") from None
     if not all(map(isfinite, corners)):
         raise _line_error(where, "a coordinate is not finite")
     name = normalize_name(words[CORNER_NUMBERS])

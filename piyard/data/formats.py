@@ -141,7 +141,7 @@ def _unknown_error(path: Path) -> WrongInput:
     if within := _find_within(path):
         name, folder = within
         return WrongInput(
-            f"{path} is no data set, but {folder.name} in it is one ({name})",
+            f"{path} is not a data set, but {folder.name} in it is one ({name})",
             remedy=f"--data {folder}",
         )
     return WrongInput(

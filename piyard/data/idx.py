@@ -135,7 +135,9 @@ def _read_bytes(file: Path) -> bytes:
 
 
 def _broken_file(file: Path, why: str) -> WrongInput:
-    return WrongInput(f"{file} is no readable idx file: {why}", remedy="copy or download it again")
+    return WrongInput(
+        f"{file} is not a readable idx file: {why}", remedy="copy or download it again"
+    )
 
 
 def _picture_paths(images: Path, count: int) -> list[Path]:

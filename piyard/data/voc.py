@@ -105,7 +105,7 @@ def _read_all(roots: Sequence[Path]) -> dict[Path, list[VocObject]]:
 
 
 def read_voc_objects(file: Path) -> list[VocObject]:
-    """What is in one picture. Raises ``WrongInput`` for what is no annotation."""
+    """What is in one picture. Raises ``WrongInput`` for what is not an annotation."""
     return [
         _read_object(f"{file}: object {number}", element)
         for number, element in enumerate(_parse_xml(file).findall("object"), 1)

@@ -49,7 +49,7 @@ class LabelFiles(TruthFiles):
         self._unread = set(files)
 
     def __getitem__(self, picture: Path) -> list[Annotation]:
-        """Raises ``WrongInput`` with file and line for what is no label."""
+        """Raises ``WrongInput`` with file and line for what is not a label."""
         file = self._files.get(picture)
         if file is None:
             return []
@@ -95,12 +95,12 @@ def _read_line(
     try:
         class_, values = float(words[0]), [float(word) for word in words[1:]]
     except ValueError:
-        raise _line_error(where, "it holds what is no number") from None
+        raise _line_error(where, "it holds what is not a number") from None
     if not (class_ >= 0 and class_ % 1 == 0 and class_ < rules.classes):
         last = rules.classes - 1
         raise _line_error(where, f"class {words[0]}, and the classes are 0 to {last}")
     if not all(map(isfinite, values)):
-        raise _line_error(where, "it holds what is no number")
+        raise _line_error(where, "it holds what is not a number")
     match rules.kind:
         case "keypoints":
             return _read_pose(where, int(class_), values, rules, size)

@@ -258,7 +258,7 @@ def _rope_fields(values: JsonValues, fields: JsonValues, file: Path) -> JsonObje
     """Theta and the factors: transformers 5 writes ``rope_parameters``, older ones two keys."""
     rope = values.get("rope_parameters") or values.get("rope_scaling") or {}
     if not isinstance(rope, Mapping):
-        raise _refuse(file, "`rope_scaling` is no object")
+        raise _refuse(file, "`rope_scaling` is not an object")
     theta = rope.get("rope_theta") or values.get("rope_theta") or 10_000.0
     kind = rope.get("rope_type") or rope.get("type") or "default"
     half = (fields["head_dim"] or 0) // 2

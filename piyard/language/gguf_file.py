@@ -236,5 +236,5 @@ def _is_alignment(value: Any) -> bool:
 
 def _broken_file(path: Path, why: str) -> ConversionFailed:
     return ConversionFailed(
-        f"{path.name} is no readable GGUF file: {why}", remedy="copy or download it again"
+        f"{path.name} is not a readable GGUF file: {why}", remedy="copy or download it again"
     )

@@ -55,11 +55,11 @@ class PictureConfig(Config):
     def __post_init__(self) -> None:
         if self.side % self.patch or self.patches % self.shuffle:
             raise ValueError(
-                f"{self.side} pixels are no whole number of {self.shuffle} x {self.shuffle} "
+                f"{self.side} pixels are not a whole number of {self.shuffle} x {self.shuffle} "
                 f"patches of {self.patch}"
             )
         if self.width % self.heads:
-            raise ValueError(f"{self.width} features are no whole number for each of the heads")
+            raise ValueError(f"{self.width} features are not a whole number for each of the heads")
 
     @property
     def patches(self) -> int:

@@ -1,7 +1,7 @@
 """What torch.save has written, loaded without looking up or running anything that it names.
 
 Each class is stood in for by an object without behaviour, and torch's own restricted reader does
-the rest. What is no such file is refused as what it is.
+the rest. What is not such a file is refused as what it is.
 """
 
 from __future__ import annotations

@@ -149,7 +149,7 @@ def _split_block(block: nn.Module, edit: SplitHalves) -> nn.Module:
 
     split = split_halves(block)
     if split is None:
-        raise _wrong_layer(edit.layer, "which is no block whose first convolution is cut in two")
+        raise _wrong_layer(edit.layer, "which is not a block whose first convolution is cut in two")
     return split
 
 

@@ -151,5 +151,5 @@ def _layout(config: TransformerConfig) -> list[tuple[str, tuple[int, ...]]]:
 
 def _broken_file(path: Path, why: str) -> ConversionFailed:
     return ConversionFailed(
-        f"{path.name} is no readable file of llama2.c: {why}", remedy="copy or download it again"
+        f"{path.name} is not a readable file of llama2.c: {why}", remedy="copy or download it again"
     )

@@ -63,7 +63,9 @@ def parse_small_cnn(name: str) -> SmallCnn:
     """The member of that name; plain ``small_cnn`` is the default one. Raises ``WrongInput``."""
     match = PATTERN.fullmatch(name)
     if not match or match["width"] == "0" or match["depth"] == "0":
-        raise WrongInput(f"'{name}' is no network of the family {SMALL_CNN}", remedy=f"e.g. {FORM}")
+        raise WrongInput(
+            f"'{name}' is not a network of the family {SMALL_CNN}", remedy=f"e.g. {FORM}"
+        )
     sizes = {key: int(match[key]) for key in ("width", "depth", "kernel", "channels") if match[key]}
     return SmallCnn(**sizes, dense=bool(match["dense"]))
 

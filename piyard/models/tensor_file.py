@@ -168,6 +168,6 @@ def _parse_entry(path: Path, name: str, raw: msgspec.Raw, room: int) -> TensorEn
 
 def _broken_file(path: Path, why: str) -> ConversionFailed:
     return ConversionFailed(
-        f"{path.name} is no readable .safetensors file: {why}",
+        f"{path.name} is not a readable .safetensors file: {why}",
         remedy="copy or download it again",
     )

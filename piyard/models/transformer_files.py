@@ -132,7 +132,7 @@ class GgufSource:
 def open_tensors(path: Path) -> TensorSource:
     """The weights at the path, checked for the names and shapes that its configuration asks for.
 
-    Raises ``WrongInput`` for what is no such file, and ``ConversionFailed`` for a broken one.
+    Raises ``WrongInput`` for what is not such a file, and ``ConversionFailed`` for a broken one.
     """
     source = _open_source(path)
     require_tensors(source)

@@ -113,7 +113,7 @@ def _decode_turn(line: bytes) -> Turn:
     try:
         return msgspec.json.decode(line, type=Turn)
     except (msgspec.DecodeError, RecursionError) as error:
-        raise UnreadableLog(f"{TURNS_FILE} holds a line that is no turn: {error}") from None
+        raise UnreadableLog(f"{TURNS_FILE} holds a line that is not a turn: {error}") from None
 
 
 EXCHANGE_COLUMNS = ("Turn", "Said", "Answer", "Note")

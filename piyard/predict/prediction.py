@@ -227,7 +227,7 @@ def _predict_source(
     place: Place | None,
     form: str,
 ) -> Prediction:
-    """The same of what moves; Ctrl-C ends a live run, and is no error here."""
+    """The same of what moves; Ctrl-C ends a live run, and is not an error here."""
     feed = _choose_feed(context, inputs, source, place)
     relay = Relay(feed.relay, SILENCE_S) if feed.relay else None
     is_watched = inputs.is_live or bool(options.preview)

@@ -117,7 +117,7 @@ def _read_input(model: Model, path: Path, shape: Sequence[int], *, picture: bool
         return prepare_picture(read_picture(path), model.preprocess, model.input[1:])
     if path.suffix.lower() != ARRAY_SUFFIX:
         raise WrongInput(
-            f"{printable_path(path)} is no array, which its input takes",
+            f"{printable_path(path)} is not an array, which its input takes",
             remedy=f"save it by numpy.save, of the shape {_format_shape(shape)}",
         )
     return read_array(path, shape)

@@ -2,7 +2,7 @@
 
 Each condition has a name (for ``--across``) and is made of facets, each with what a result says
 of it; None is not known, and never counts as a difference. The supply, the cooler, the temperature
-and the work of others are no conditions: a run that they spoiled is INVALID.
+and the work of others are not conditions: a run that they spoiled is INVALID.
 """
 
 from __future__ import annotations

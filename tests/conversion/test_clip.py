@@ -200,7 +200,7 @@ def test_a_table_that_was_cut_is_refused(tmp_path):
     assert tokens.shape == (5, 4)
     assert positions.shape == (2, 4)
     file.write_bytes(file.read_bytes()[:-2])
-    with pytest.raises(ConversionFailed, match=r"text\.tokens is no table of tokens"):
+    with pytest.raises(ConversionFailed, match=r"text\.tokens is not a table of tokens"):
         read_table(file)
 
 

@@ -82,7 +82,7 @@ def test_a_matrix_of_low_rank():
     [
         (LowRank(layer="7", rank=2), "'7', which the network does not have"),
         (LowRank(layer="0", rank=2), "neither a matrix nor a convolution of one group"),
-        (SplitHalves(layer="1"), "no block whose first convolution is cut in two"),
+        (SplitHalves(layer="1"), "not a block whose first convolution is cut in two"),
     ],
 )
 def test_an_edit_of_what_there_is_not_is_refused(edit, why):

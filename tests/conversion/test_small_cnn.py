@@ -19,7 +19,7 @@ def test_names_mean_members_and_back() -> None:
 
 @pytest.mark.parametrize("name", ["small_cnn/w0-d2-k3", "small_cnn/w16-d0-k3"])
 def test_a_network_without_channels_or_blocks_is_none(name: str) -> None:
-    with pytest.raises(WrongInput, match="no network of the family small_cnn"):
+    with pytest.raises(WrongInput, match="not a network of the family small_cnn"):
         parse_small_cnn(name)
 
 

@@ -67,14 +67,14 @@ def entry(**other):
     ],
 )
 def test_a_header_that_lies_is_refused(header, why, tmp_path):
-    with pytest.raises(ConversionFailed, match=rf"net\.safetensors is no readable .*{why}"):
+    with pytest.raises(ConversionFailed, match=rf"net\.safetensors is not a readable .*{why}"):
         read_checkpoint(written(tmp_path / "net.safetensors", header=header))
 
 
 @pytest.mark.parametrize("content", [b"", b"\xff" * 40, struct.pack("<Q", 3) + b"{]x", b"PK\x03"])
 def test_what_is_no_such_file_is_refused(content, tmp_path):
     (tmp_path / "net.safetensors").write_bytes(content)
-    with pytest.raises(ConversionFailed, match="no readable"):
+    with pytest.raises(ConversionFailed, match="not a readable"):
         read_checkpoint(tmp_path / "net.safetensors")
 
 

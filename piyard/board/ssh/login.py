@@ -45,7 +45,7 @@ class Identities:
     def authenticate(self, transport: Transport) -> list[str]:
         """Log in; raises ``AuthenticationException`` with the result of each key.
 
-        A connection lost at the first key is no verdict on keys: ``SSHException``.
+        A connection lost at the first key is not a verdict on keys: ``SSHException``.
         """
         import paramiko
 

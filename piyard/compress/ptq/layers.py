@@ -145,7 +145,7 @@ def _require_fitting(layers: Sequence[WeightedLayer], table: Table) -> None:
     by_name = {each.name: each for each in quantisable_layers(layers)}
     for name, scales in table.weights.items():
         if name not in by_name:
-            raise WrongInput(f"the table has scales for '{name}', which is no layer to quantise")
+            raise WrongInput(f"the table has scales for '{name}', which is not a layer to quantise")
         expected = find_weight_scales(by_name[name])
         counts = {n: len(values) for n, values in expected.items()}
         if counts != {n: len(values) for n, values in scales.items()}:

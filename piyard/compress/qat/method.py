@@ -68,7 +68,7 @@ class QatMethod:
         return "qat-int8"
 
     def check(self, step: Step) -> None:
-        """Raise ``WrongInput`` for a network that is no module, or cannot be quantised."""
+        """Raise ``WrongInput`` for a network that is not a module, or cannot be quantised."""
         require_module(step.parent, self.name)
         require_calibratable(step.parent)
 

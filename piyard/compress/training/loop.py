@@ -67,7 +67,7 @@ def train(
     """Train the network in place, and leave it in evaluation mode on the CPU.
 
     The folder keeps the checkpoint: the same call goes on from there after whatever ended it.
-    Raises ``WrongInput`` where the loss is no number any more, ``KeyboardInterrupt`` after Ctrl-C.
+    Raises ``WrongInput`` where the loss is not finite any more, ``KeyboardInterrupt`` after Ctrl-C.
     """
     device = choose_device(settings)
     with repeatable(settings, device):

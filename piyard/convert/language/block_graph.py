@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 BLOCK_STEM = "block"
 TRACED_TOKENS, OTHER_TOKENS = 12, 20
-"""Numbers of tokens that pnnx is shown: what differs between them is no constant."""
+"""Numbers of tokens that pnnx is shown: what differs between them is not a constant."""
 PROVED_TOKENS = (1, 5, 12, 33)
 MIN_COSINE = 0.99999
 SCRATCH_PREFIX = "piyard-block-"

@@ -73,7 +73,7 @@ def show_pictures(
 
 def prove_pictures(features: PictureFeatures, twin: TwinPass, at: Path) -> PictureProof:
     """What the passes of the decoder have found of the questions about these pictures."""
-    # Tokens behind a picture that they say nothing about are no text to be perplexed by.
+    # Tokens behind a picture that they say nothing about are not text to be perplexed by.
     return PictureProof(
         format=Format(features.bits, INTEGER_BLOCK if features.bits < 16 else 0),
         weight_bytes=(at / PICTURE_FILES[-1]).stat().st_size,

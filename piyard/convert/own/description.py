@@ -178,7 +178,7 @@ def _find_classes(
 
 
 def require_picture_input(options: OwnModelOptions, size: Sequence[int]) -> None:
-    """Raise ``WrongInput`` for an input that is no picture."""
+    """Raise ``WrongInput`` for an input that is not a picture."""
     if size[0] in CHANNEL_ORDERS:
         return
     last = (

@@ -175,7 +175,7 @@ def _settings(model: Bpe, decoder: Decoder, stages: Stages) -> list[int]:
     unknown = 0
     if model.unk_token is not None:
         if model.unk_token not in model.vocab:
-            raise UnknownVocabulary(f"its unknown token {model.unk_token!r} is no token")
+            raise UnknownVocabulary(f"its unknown token {model.unk_token!r} is not a token")
         unknown = model.vocab[model.unk_token] + 1
     affixes = [model.continuing_subword_prefix, model.end_of_word_suffix]
     return [

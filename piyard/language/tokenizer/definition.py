@@ -209,7 +209,7 @@ def read_definition(data: bytes, name: str) -> TokenizerDefinition:
         raw = msgspec.json.decode(data)
     except (msgspec.DecodeError, RecursionError, ValueError) as error:
         raise ConversionFailed(
-            f"{name} is no readable tokenizer.json: {error}", remedy="copy or download it again"
+            f"{name} is not a readable tokenizer.json: {error}", remedy="copy or download it again"
         ) from None
     return convert_definition(raw, name)
 

@@ -26,7 +26,7 @@ def llama2c_json(data: bytes, name: str) -> bytes:
         entries = []
     if len(entries) <= BYTES.stop:
         raise ConversionFailed(
-            f"{name} is no readable vocabulary of llama2.c", remedy="copy or download it again"
+            f"{name} is not a readable vocabulary of llama2.c", remedy="copy or download it again"
         )
     tokens = [*FIRST_TOKENS, *(text.replace(" ", BLANK) for text, _ in entries[3:])]
     kinds = [UNKNOWN, CONTROL, CONTROL, *(BYTE for _ in BYTES)]

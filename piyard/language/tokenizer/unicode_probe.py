@@ -98,7 +98,7 @@ def _probe_categories() -> npt.NDArray[np.uint16]:
 
 
 def _numeric() -> Mask:
-    """Digits are isolated one by one: behind an ``x`` each, what is still joined is no digit."""
+    """Digits are isolated one by one: behind an ``x`` each, what is still joined is not a digit."""
     spaced = "".join(f"x{letter}" for letter in TEXT)
     mask = np.zeros(len(TEXT), bool)
     for start, stop in _runs(pre_tokenizers.Digits(individual_digits=True), spaced):
@@ -108,7 +108,7 @@ def _numeric() -> Mask:
 
 
 def _words(candidates: Mask) -> Mask:
-    r"""``\w+|[^\w\s]+`` cuts between a letter and what is no part of a word."""
+    r"""``\w+|[^\w\s]+`` cuts between a letter and what is not part of a word."""
     codes = np.flatnonzero(candidates)
     spaced = "".join(f"x{TEXT[at]} " for at in codes)
     mask = np.zeros(len(TEXT), bool)

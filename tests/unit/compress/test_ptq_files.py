@@ -198,7 +198,7 @@ def test_a_table_of_words(tmp_path: Path) -> None:
 
 def test_the_table_of_another_network_is_refused() -> None:
     layers = with_weights(mobile_block())
-    with pytest.raises(WrongInput, match="'other', which is no layer"):
+    with pytest.raises(WrongInput, match="'other', which is not a layer"):
         quantise_layers(layers, Table(weights={"other": {0: [1.0]}}))
     with pytest.raises(WrongInput, match="another number of scales than 'expand'"):
         quantise_layers(layers, Table(weights={"expand": {0: [1.0]}}, inputs={"expand": 1.0}))

@@ -83,8 +83,8 @@ def test_what_has_no_partner_is_left_out(tmp_path: Path) -> None:
     ("line", "problem"),
     [
         ("1 1 9 1 9 5 1 plane", "eight numbers"),
-        ("1 1 9 1 9 5 1 x plane 0", "no number"),
-        ("1 1 9 1 9 5 1 5 plane hard", "no number"),
+        ("1 1 9 1 9 5 1 x plane 0", "not a number"),
+        ("1 1 9 1 9 5 1 5 plane hard", "not a number"),
         ("1 1 9 1 9 5 1 nan plane 0", "not finite"),
         ("1 1 9 1 9 5 1 5 plane 0 0", "11 words"),
     ],

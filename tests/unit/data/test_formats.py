@@ -78,7 +78,7 @@ def test_of_two_the_one_with_the_truth_that_is_needed(tmp_path: Path) -> None:
 
 def test_the_folder_above_one_names_it(tmp_path: Path) -> None:
     MAKERS["voc"](tmp_path / "VOCdevkit" / "VOC2012")
-    with pytest.raises(WrongInput, match=r"no data set, but VOC2012 in it is one \(voc\)"):
+    with pytest.raises(WrongInput, match=r"not a data set, but VOC2012 in it is one \(voc\)"):
         opened(tmp_path / "VOCdevkit")
 
 

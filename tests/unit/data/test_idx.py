@@ -59,7 +59,7 @@ def test_broken_files_are_named_in_one_line(tmp_path: Path) -> None:
     images = folder / "t10k-images-idx3-ubyte.gz"
     whole = images.read_bytes()
     images.write_bytes(whole[:-12])
-    with pytest.raises(WrongInput, match=r"t10k-images-idx3-ubyte.gz is no readable idx file"):
+    with pytest.raises(WrongInput, match=r"t10k-images-idx3-ubyte.gz is not a readable idx file"):
         opened(folder)
     images.write_bytes(gzip.compress(gzip.decompress(whole)[:-1]))
     with pytest.raises(WrongInput, match="its header says 2 x 4 x 8, and 63 bytes follow"):

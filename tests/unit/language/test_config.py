@@ -82,7 +82,7 @@ def test_linear_scaling_divides_each_frequency(tmp_path):
         ({"quantization_config": {"quant_method": "gptq"}}, "quantised by others"),
         ({"rope_scaling": {"rope_type": "yarn", "factor": 4.0}}, "yarn"),
         ({"rope_scaling": {"rope_type": "llama3", "factor": 4.0}}, "not whole"),
-        ({"rope_scaling": [4.0]}, "no object"),
+        ({"rope_scaling": [4.0]}, "not an object"),
         ({"num_key_value_heads": 3}, "share 3 keys"),
         ({"head_dim": 7}, "in pairs"),
         ({"vocab_size": "many"}, "vocabulary"),

@@ -51,7 +51,7 @@ def test_the_processor_says_how_a_picture_is_resized(tmp_path):
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({"scale_factor": 4}, "no whole number of 4 x 4 patches"),
+        ({"scale_factor": 4}, "not a whole number of 4 x 4 patches"),
         ({"num_attention_heads": 3}, "each of the heads"),
         ({"hidden_act": "relu"}, "not GELU by tanh"),
         ({"vision_config": None}, "no `vision_config`"),

@@ -89,7 +89,7 @@ def test_a_broken_file_is_refused(content):
 
 def test_a_cut_file_is_refused():
     whole = json_of("qwen")
-    with pytest.raises(ConversionFailed, match="no readable"):
+    with pytest.raises(ConversionFailed, match="not a readable"):
         compile_tokenizer(whole[: len(whole) // 2])
 
 

@@ -133,7 +133,7 @@ def test_a_vocabulary_of_llama2c():
     tokenizer = Tokenizer.from_buffer(llama2c_json(data, "tok5.bin"))
     assert tokenizer.encode("ab a\n").tokens == ["<s>", "▁ab", "▁", "a", "<0x0A>"]
     for broken in (b"", data[:4], data[:-1], data[:2000], b"\xff" * 5000):
-        with pytest.raises(ConversionFailed, match=r"tok5\.bin is no readable vocabulary"):
+        with pytest.raises(ConversionFailed, match=r"tok5\.bin is not a readable vocabulary"):
             llama2c_json(broken, "tok5.bin")
 
 
