@@ -14,7 +14,6 @@ namespace {
 constexpr int columns = 8;
 // Inputs whose products are added in fp16.
 constexpr int chunk = 32;
-constexpr int step = 8;
 
 template <int COUNT>
 struct Totals {
@@ -24,34 +23,63 @@ struct Totals {
 
 [[gnu::always_inline]] inline float16x8_t load(const unsigned short* from) { return vreinterpretq_f16_u16(vld1q_u16(from)); }
 
-// GCC 14 makes two instructions of vfmaq_laneq_f16, one of which only copies the lane.
-template <int LANE>
+// GCC 14 makes two instructions of vfmaq_laneq_f16, one of which only copies the lane. What is multiplied first needs
+// no sum that was set to 0.
+template <bool FIRST, int LANE>
 [[gnu::always_inline]] inline void add_lane(float16x8_t& sum, float16x8_t weights, float16x8_t inputs) {
-    asm("fmla %0.8h, %1.8h, %2.h[%3]" : "+w"(sum) : "w"(weights), "x"(inputs), "i"(LANE));
+    if constexpr (FIRST)
+        asm("fmul %0.8h, %1.8h, %2.h[%3]" : "=w"(sum) : "w"(weights), "x"(inputs), "i"(LANE));
+    else
+        asm("fmla %0.8h, %1.8h, %2.h[%3]" : "+w"(sum) : "w"(weights), "x"(inputs), "i"(LANE));
 }
 
-template <int LANE, int... ROW>
+template <bool FIRST, int LANE, int... ROW>
 [[gnu::always_inline]] inline void add_lanes(float16x8_t* sums, float16x8_t weights, float16x8_t inputs,
                                              std::integer_sequence<int, ROW...>) {
-    (add_lane<LANE + ROW>(sums[ROW], weights, inputs), ...);
+    (add_lane<FIRST, LANE + ROW>(sums[ROW], weights, inputs), ...);
 }
 
-// One input of all rows and panels. Eight halves of the rows are loaded when the last eight are used up.
+// Two vectors that lie together are one load.
+struct Pair {
+    float16x8_t halves[2];
+};
+
+// Of a chunk with SIZE halves, which is named as a whole: the address of a part would be computed, and not be needed.
+template <int AT, int SIZE>
+[[gnu::always_inline]] inline void load_pair(Pair& pair, const unsigned short* from) {
+    using Chunk = const unsigned short[SIZE];
+    asm("ldp %q0, %q1, [%2, %3]"
+        : "=w"(pair.halves[0]), "=w"(pair.halves[1])
+        : "r"(from), "i"(AT * 2), "m"(*reinterpret_cast<Chunk*>(from)));
+}
+
+// What is loaded and not used up yet.
+template <int PANELS>
+struct Loaded {
+    Pair inputs;
+    Pair weights[PANELS];
+};
+
+// One input of all rows and panels.
 template <int ROWS, int PANELS, int K>
 [[gnu::always_inline]] inline void add_input(float16x8_t (&sums)[PANELS][ROWS], const unsigned short* weights, std::size_t stride,
-                                             const unsigned short* values, float16x8_t& inputs) {
-    if constexpr (K * ROWS % 8 == 0) inputs = load(values + K * ROWS);
+                                             const unsigned short* values, Loaded<PANELS>& loaded) {
+    if constexpr (K * ROWS % 16 == 0) load_pair<K * ROWS, chunk * ROWS>(loaded.inputs, values);
 #pragma GCC unroll 4
-    for (int panel = 0; panel < PANELS; ++panel)
-        add_lanes<K * ROWS % 8>(sums[panel], load(weights + static_cast<std::size_t>(panel) * stride + K * columns), inputs,
-                                std::make_integer_sequence<int, ROWS>());
+    for (int panel = 0; panel < PANELS; ++panel) {
+        const unsigned short* const from = weights + static_cast<std::size_t>(panel) * stride;
+        if constexpr (K % 2 == 0) load_pair<K * columns, chunk * columns>(loaded.weights[panel], from);
+        add_lanes<K == 0, K * ROWS % 8>(sums[panel], loaded.weights[panel].halves[K % 2], loaded.inputs.halves[K * ROWS / 8 % 2],
+                                        std::make_integer_sequence<int, ROWS>());
+    }
 }
 
+// A loop within a chunk would be one instruction in twenty.
 template <int ROWS, int PANELS, int... K>
-[[gnu::always_inline]] inline void add_step(float16x8_t (&sums)[PANELS][ROWS], const unsigned short* weights, std::size_t stride,
-                                            const unsigned short* values, std::integer_sequence<int, K...>) {
-    float16x8_t inputs;
-    (add_input<ROWS, PANELS, K>(sums, weights, stride, values, inputs), ...);
+[[gnu::always_inline]] inline void multiply_chunk(float16x8_t (&sums)[PANELS][ROWS], const unsigned short* weights, std::size_t stride,
+                                                  const unsigned short* values, std::integer_sequence<int, K...>) {
+    Loaded<PANELS> loaded;
+    (add_input<ROWS, PANELS, K>(sums, weights, stride, values, loaded), ...);
 }
 
 // Of what is left when there is no whole chunk any more.
@@ -81,10 +109,9 @@ template <int ROWS, int PANELS>
     const unsigned short* values = tile.values;
     Totals<ROWS * PANELS> totals{};
     int left = inputs;
-    for (; left >= chunk; left -= chunk) {
-        float16x8_t sums[PANELS][ROWS] = {};
-        for (int k = 0; k < chunk; k += step, weights += step * columns, values += step * ROWS)
-            add_step<ROWS, PANELS>(sums, weights, stride, values, std::make_integer_sequence<int, step>());
+    for (; left >= chunk; left -= chunk, weights += chunk * columns, values += chunk * ROWS) {
+        float16x8_t sums[PANELS][ROWS];
+        multiply_chunk<ROWS, PANELS>(sums, weights, stride, values, std::make_integer_sequence<int, chunk>());
         add_sums(totals, sums);
     }
     if (left > 0) {
