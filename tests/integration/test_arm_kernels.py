@@ -128,6 +128,21 @@ def test_both_kernels_round_to_the_same_integers(rpi5_build: Build, tmp_path: Pa
         np.testing.assert_allclose(with_dot_products, without, rtol=1e-5, atol=2e-6)
 
 
+@pytest.mark.parametrize("rows", [1, 2, 3, 5, 8, 24])
+def test_halves_are_multiplied_exactly_where_no_sum_is_rounded(
+    arm: Run, tmp_path: Path, rows: int
+) -> None:
+    """Small whole numbers, for every shape of a tile, with inputs beyond the last whole chunk."""
+    rng = np.random.default_rng(14)
+    shape = LinearShape(outputs=44, inputs=100, bits=16)
+    matrix, x = (rng.integers(-3, 4, (count, 100)).astype(np.float32) for count in (44, rows))
+    weights = linear_section(shape, LinearWeights(matrix=matrix), 0)
+    net = Net(weights=weights).add("Input", "in0")
+    net.add("LinearQ", "out0", shape.params)
+    (output,) = compute(arm, tmp_path, net, x, 1)
+    np.testing.assert_array_equal(output, x @ matrix.T)
+
+
 def test_attention_is_numpys(arm: Run, tmp_path: Path) -> None:
     rng = np.random.default_rng(13)
     shape = AttentionShape(heads=6, kv_heads=2, size=16, scale=0.25, rotary=16)
