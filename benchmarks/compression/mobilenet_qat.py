@@ -22,7 +22,7 @@ import random
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 import numpy as np
@@ -44,7 +44,10 @@ from piyard.core.tables import render_table
 from piyard.evaluate.dataset import read_dataset
 from piyard.models.definition import Model, load_model, read_labels
 from piyard.models.networks import inference
-from piyard.vision.schema import Crop, Floats
+from piyard.vision.schema import Crop
+
+if TYPE_CHECKING:
+    from piyard.vision.schema import Floats
 
 MODEL = "mobilenet_v2"
 CHOOSING = 0.2

@@ -13,6 +13,7 @@ from piyard.compress.search import (
     pareto_trials,
     run_search,
 )
+from piyard.compress.search_method import find_plain
 from piyard.compress.search_space import Candidate, Merit, SearchRules, SearchSpace, Trial
 from piyard.core.errors import WrongInput
 from piyard.models.networks import build_network
@@ -137,3 +138,12 @@ def test_macs_are_those_of_convolutions_and_matrices() -> None:
     # 14 x 14 after the first convolution, then 14, 7 and 4 rows.
     expected = 196 * 9 * 8 + 196 * 9 * 64 + 49 * 9 * 128 + 16 * 9 * 512 + 320
     assert count_macs(network, (1, 28, 28)) == expected
+
+
+def test_what_there_is_without_a_search_is_as_wide_as_the_limit_allows() -> None:
+    cost = Formula().cost
+    plain = [Candidate(width=width, depth=2, kernel=3, side=28) for width in SPACE.widths]
+    assert find_plain(SPACE, cost, cost(plain[2])) == plain[2]
+    assert find_plain(SPACE, cost, cost(plain[2]) - 1) == plain[1]
+    # Where none of them is cheap enough, the smallest candidate is, or nothing.
+    assert find_plain(SPACE, cost, 0) == min(SPACE.candidates())
