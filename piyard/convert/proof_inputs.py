@@ -220,15 +220,6 @@ class ProofCase(msgspec.Struct, frozen=True, kw_only=True):
     clip: TrackedClip | None = None
     """What a tracker follows; None for other models, and where it means nothing."""
 
-    def few(self) -> ProofCase:
-        """The pictures, and of each other kind one input."""
-        fed = {stem: few_inputs(feed) for stem, feed in self.fed.items()}
-        expected = {
-            stem: {kind: of_net[kind][: len(inputs)] for kind, inputs in fed[stem].items()}
-            for stem, of_net in self.expected.items()
-        }
-        return msgspec.structs.replace(self, fed=fed, expected=expected)
-
 
 def few_inputs(feed: InputsByKind) -> InputsByKind:
     """The pictures and sentences, and of each other kind one input."""

@@ -204,14 +204,15 @@ def _split_averages(trial: ProofTrial, stem: str) -> list[str]:
 def _mask_layers(trial: ProofTrial, limit: SearchLimit) -> list[str]:
     """Mask as few layers as bring each net over the threshold; their names."""
     all_masked = []
-    few = trial.case.few()
+    case = trial.case
     for stem, nets in trial.pairs().items():
-        outputs = run_inputs(nets.run_fp16, few.fed[stem])
+        outputs = run_inputs(nets.run_fp16, case.fed[stem])
         masked: set[str] = set()
-        if _fp16_problems(few, stem, outputs):
-            hardest = _hardest_inputs(few, stem, outputs)
+        if _fp16_problems(case, stem, outputs):
+            hardest = _hardest_inputs(case, stem, outputs)
             order = layers_by_loss(nets, *(fed[0] for fed in hardest.fed[stem].values()))
-            masked = fewest_layers(order, partial(_is_bearable, (hardest, few), stem, nets), limit)
+            bearable = partial(_is_bearable, (hardest, case), stem, nets)
+            masked = fewest_layers(order, bearable, limit)
         write_masks(trial.full / f"{stem}.ncnn.param", dict.fromkeys(masked, FP32_MASK))
         all_masked += sorted(masked)
     return all_masked

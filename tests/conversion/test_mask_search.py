@@ -44,6 +44,19 @@ class Overflowing(nn.Module):
         return self.after(torch.sqrt(large * large * 4) * 0.001)
 
 
+class Squaring(nn.Module):
+    """What only large inputs make too large."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.before, self.after = nn.Conv2d(3, 8, 3), nn.Conv2d(8, 8, 3)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        large = torch.relu(self.before(x))
+        outputs: torch.Tensor = self.after(torch.sqrt(large * large + 1))
+        return outputs
+
+
 class Plain(nn.Module):
     def __init__(self):
         super().__init__()
@@ -187,6 +200,23 @@ def test_what_is_found_counts_too(trial, monkeypatch):
     assert problem.startswith("fp16, pictures, what is found: a score differs")
     assert spared == [worst]
     assert proof_problems(nanodet, after) == []
+
+
+def test_every_input_counts_and_not_the_first_of_its_kind_alone(trial):
+    _, x, _, full, single = trial(Squaring())
+    fed: dict[str, InputsByKind] = {"model": {"noise": [(x,), (x * 1000,)]}}
+    model = load_model("nanodet")
+    with inference():
+        case = make_case(model, {"model": single}, fed)
+        converted = ProofTrial(
+            case=case, originals={"model": single}, full=full, half=full.parent / "half"
+        )
+        before = proof_problems(model, converted.prove())
+        spared = _mask_layers(converted, SearchLimit())
+        after = proof_problems(model, converted.prove())
+    assert before == ["fp16, noise, output out0: a value is not finite"]
+    assert spared
+    assert after == []
 
 
 def test_what_would_take_most_of_the_net_is_not_spared(trial):

@@ -249,18 +249,6 @@ def test_a_span_begins_with_its_lower_end(small):
         load_model("small")
 
 
-def test_a_few_are_all_pictures_and_one_of_each_other_kind(tmp_path):
-    import torch
-
-    convolution(tmp_path)
-    single = (random_tensor(SHAPE),)
-    fed: dict[str, InputsByKind] = {"model": {"pictures": [single] * 3, "noise": [single] * 2}}
-    original = saying(torch.zeros(1, 4, 6, 6))
-    few = make_case(load_model("resnet18"), {"model": original}, fed).few()
-    for of_kind in (few.fed["model"], few.expected["model"]):
-        assert {kind: len(ones) for kind, ones in of_kind.items()} == {"pictures": 3, "noise": 1}
-
-
 def test_a_second_size_is_fed_too():
     read = load_model("nanotrack")
     fed = make_inputs(read, {}, [])["model"]
