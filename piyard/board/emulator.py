@@ -40,7 +40,10 @@ if TYPE_CHECKING:
 LABELS = "piyard"
 BOARD_LABEL, OWNER_LABEL, RECIPE_LABEL = f"{LABELS}.board", f"{LABELS}.owner", f"{LABELS}.made"
 CHECKOUT_LABEL = f"{LABELS}.checkout"
-START_LIMIT_S = 90
+START_LIMIT_S = 180
+GREETING_LIMIT_S = 45.0
+"""Of one connection: on a busy machine an emulated sshd takes many seconds to greet, and begins
+anew with each further connection."""
 BINFMT = Path("/proc/sys/fs/binfmt_misc/qemu-aarch64")
 LOOPBACK = "127.0.0.1"
 USER, USER_ID, PORT = "pi", 1000, "22/tcp"
@@ -226,14 +229,16 @@ def _add_file(archive: tarfile.TarFile, name: str, content: bytes, owner: int) -
 def _wait_for_sshd(container: Container, board_id: str) -> EmulatedBoard:
     if board := _find_answering(container, board_id):
         return board
-    with console.step(f"wait for {EMULATED_PREFIX}{board_id}"):
+    with console.step(f"wait for {EMULATED_PREFIX}{board_id}") as step:
         board = wait_until(lambda: _find_answering(container, board_id), START_LIMIT_S)
+        step.ok = board is not None
     if board is None:
         log = container.logs(tail=20).decode(errors="replace")
         raise EmulationFailed(
             f"the emulated board {board_id} did not answer within {START_LIMIT_S} s",
             evidence=log,
-            remedy=f"{PROGRAM} board.down --target {board_id}, then try again; {PROGRAM} doctor",
+            remedy="try again when this machine is less busy, or after "
+            f"{PROGRAM} board.down --target {board_id}; {PROGRAM} doctor checks the emulation",
         )
     return board
 
@@ -266,8 +271,7 @@ def _emulated_board(container: Container, board_id: str) -> EmulatedBoard | None
 def _sshd_answers(port: int) -> bool:
     """Whether sshd greets: Docker opens the port before sshd listens."""
     try:
-        with socket.create_connection((LOOPBACK, port), timeout=5) as connection:
-            connection.settimeout(5)
+        with socket.create_connection((LOOPBACK, port), GREETING_LIMIT_S) as connection:
             return connection.recv(4) == b"SSH-"
     except OSError:
         return False
