@@ -158,6 +158,7 @@ def read_options(request: CompressRequest) -> CompressOptions:
         rank=request.rank,
         energy=request.energy,
         trials=request.trials,
+        counted=request.counted,
         teacher=request.teacher,
         calibration=parse_calibration(request.calibration),
         per_layer=request.per_layer,

@@ -128,7 +128,12 @@ class CompressRequest(DryRunRequest, TableRequest):
         SHARE,
         default=None,
     )
-    trials: int | None = flag("search: networks to try", whole(), default=None)
+    trials: int | None = flag("search: networks to try (16)", whole(), default=None)
+    counted: bool = flag(
+        "search: compare times as an emulated Pi 5 counts them, not multiply-accumulates",
+        SWITCH,
+        default=False,
+    )
     teacher: str = flag("distill: the model to learn from (the original)", KNOWN_MODEL, default="")
     per_layer: bool = flag("ptq: show what int8 costs each layer", SWITCH, default=False)
     mixed: bool = flag(

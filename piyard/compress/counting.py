@@ -5,17 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from piyard.build.builder import build_nnrun
+from piyard.compress.counted_cost import COUNTED_TARGETS, THREADS, count_conversion
 from piyard.compress.judging import Speed, board_precision
 from piyard.convert import converter
 from piyard.core import console
 from piyard.core.errors import BuildFailed, JobsFailed, NotSetUp
 from piyard.core.target import Target
-from piyard.measure.counted.layers import Machine, add_costs, can_count, open_machine
+from piyard.measure.counted.layers import Machine, can_count, open_machine
 from piyard.models.definition import Model
-
-COUNTED_TARGETS = frozenset({"rpi5"})
-"""Those whose cycles and memory the counts are of."""
-THREADS = 4
 
 
 def count_speeds(models: Sequence[Model], target: Target) -> dict[str, Speed]:
@@ -34,16 +31,8 @@ def count_speeds(models: Sequence[Model], target: Target) -> dict[str, Speed]:
 def _count(machine: Machine, model: Model, target: Target) -> Speed:
     conversion = converter.convert_model(model, force=True)
     precision = board_precision(model, target.precisions)
-    files = conversion.board_files(precision)
     with console.step(f"count {model.name} in {precision}"):
-        cost = add_costs(
-            machine.count_layers(
-                conversion.folder / files["model.ncnn.param"],
-                conversion.folder / files["model.ncnn.bin"],
-                conversion.input_shapes,
-                precision,
-            ).values()
-        )
+        cost = count_conversion(machine, conversion, precision)
     return Speed(
         time_ms=cost.estimate_ms(THREADS), source="counted", instructions=cost.instructions
     )

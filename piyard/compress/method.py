@@ -56,6 +56,7 @@ class CompressOptions(msgspec.Struct, frozen=True, kw_only=True):
     rank: int | None = None
     energy: float | None = None
     trials: int | None = None
+    counted: bool = False
     teacher: str = ""
     calibration: Calibration | None = None
     per_layer: bool = False
@@ -73,6 +74,7 @@ OptionName = Literal[
     "rank",
     "energy",
     "trials",
+    "counted",
     "teacher",
     "calibration",
     "per_layer",

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 
+from piyard.compress.counted_cost import require_counting
 from piyard.compress.method import CompressOptions, OptionName, Outcome, Settings, Step
 from piyard.compress.networks import WEIGHTS_FILE, require_loadable, save_network
-from piyard.compress.search import Search, count_macs, run_search
+from piyard.compress.search import Search, run_search
+from piyard.compress.search_prices import Prices, open_prices
 from piyard.compress.search_space import Candidate, Merit, SearchRules, SearchSpace, Trial
 from piyard.compress.training.batches import (
     TrainingPictures,
@@ -23,7 +24,6 @@ from piyard.compress.training.loop import History, train
 from piyard.compress.training.objective import LabelLoss
 from piyard.compress.training.settings import TrainingSettings
 from piyard.compress.tuning import TUNING_OPTIONS, list_points, read_training
-from piyard.convert.converter import convert_model
 from piyard.core.errors import WrongInput
 from piyard.core.parsing import JsonObject
 from piyard.models.definition import Model, ModelDefinition, read_labels
@@ -57,6 +57,8 @@ class SearchChoices(Settings, frozen=True, kw_only=True):
     """Candidates that are trained for a short time."""
     finalists: int = DEFAULT_FINALISTS
     """Of these, the ones that are trained in full."""
+    counted: bool = False
+    """Whether candidates cost what an emulated board counts, or multiply-accumulates."""
     keep: float = KEPT_SHARE
     """Share of the best candidate's accuracy that is enough."""
     widths: tuple[int, ...] = (8, 12, 16, 24, 32)
@@ -73,7 +75,9 @@ class SearchMethod:
 
     name: MethodName = "search"
     about = "find a small network by trials"
-    options: frozenset[OptionName] = frozenset({"trials", "keep_accuracy", *TUNING_OPTIONS})
+    options: frozenset[OptionName] = frozenset(
+        {"trials", "counted", "keep_accuracy", *TUNING_OPTIONS}
+    )
     needs_data: Literal["", "pictures", "labels"] = "labels"
     learns = True
     is_last = False
@@ -84,6 +88,7 @@ class SearchMethod:
         """See ``Method``."""
         return SearchChoices(
             trials=options.trials or DEFAULT_TRIALS,
+            counted=options.counted,
             keep=KEPT_SHARE if options.keep_accuracy is None else options.keep_accuracy,
             training=read_training(options, RATE),
         )
@@ -94,8 +99,10 @@ class SearchMethod:
         return self.name
 
     def check(self, step: Step) -> None:
-        """Raise ``WrongInput`` for what is not a classifier of square pictures."""
+        """Raise ``WrongInput`` for what is not a classifier of square pictures, or not counted."""
         model = step.parent
+        if step.settings.counted:
+            require_counting(step.target)
         if not model.spec.has_class_output or model.input[1] != model.input[2]:
             raise WrongInput(
                 f"{model.name} is not a classifier of square pictures, and the networks that are "
@@ -109,8 +116,10 @@ class SearchMethod:
 
     def make(self, step: Step, folder: Path) -> Outcome:
         """The chosen network's weights, and all trials."""
-        trainer = CandidateTrainer(step)
-        result = run_search(trainer.space, trainer, step.checkpoints, trainer.choose_rules())
+        with open_prices(step.target, counted=step.settings.counted) as prices:
+            trainer = CandidateTrainer(step, prices)
+            rules = trainer.choose_rules()
+            result = run_search(trainer.space, trainer, step.checkpoints, rules)
         chosen = result.chosen.candidate
         model, network, history = trainer.finish(chosen)
         save_network(network, folder)
@@ -119,7 +128,7 @@ class SearchMethod:
         return Outcome(
             weights=WEIGHTS_FILE,
             changes=candidate_keys(step.parent, chosen),
-            notes=describe(result),
+            notes=describe(result, prices),
             history=list_points(history),
         )
 
@@ -130,8 +139,8 @@ SEARCH = SearchMethod()
 class CandidateTrainer:
     """A ``Judge``: trains candidates, each in folders of its own."""
 
-    def __init__(self, step: Step) -> None:
-        self.step: Step = step
+    def __init__(self, step: Step, prices: Prices) -> None:
+        self.step, self.prices = step, prices
         self.choices: SearchChoices = step.settings
         side = step.parent.input[1]
         sides = [max(SHORTEST_SIDE, _round(side * share)) for share in self.choices.resolutions]
@@ -141,11 +150,12 @@ class CandidateTrainer:
             kernels=self.choices.kernels,
             sides=tuple(dict.fromkeys(sides)),
         )
+        self._costs: dict[Candidate, float] = {}
         self._pictures: tuple[int, TrainingPictures] | None = None
 
     def choose_rules(self) -> SearchRules:
         """What is taken costs no more than the parent, where its cost is known."""
-        limit = convert_model(self.step.parent).manifest.macs or math.inf
+        limit = self.prices.of_model(self.step.parent)
         return SearchRules(
             trials=self.choices.trials,
             finalists=self.choices.finalists,
@@ -156,9 +166,11 @@ class CandidateTrainer:
         )
 
     def cost(self, candidate: Candidate) -> float:
-        """Multiply-accumulates."""
+        """As the prices have it."""
         model = candidate_model(self.step.parent, candidate)
-        return count_macs(self._build(model).eval(), model.input)
+        if candidate not in self._costs:
+            self._costs[candidate] = self.prices.of_network(self._build(model).eval(), model.input)
+        return self._costs[candidate]
 
     def try_out(self, candidate: Candidate) -> Merit:
         """See ``Judge``."""
@@ -267,20 +279,20 @@ def _preprocess_at(parent: Model, side: int) -> Preprocess:
     return msgspec.structs.replace(prepared, crop=side, resize=resize)
 
 
-def describe(search: Search) -> list[str]:
+def describe(search: Search, prices: Prices) -> list[str]:
     """How many were tried; what was trained in full and nothing beats, the cheapest first."""
     counts = f"{len(search.trials)} networks tried, {len(search.finalists)} trained in full"
     return [
         counts,
-        *(_describe_trial(trial, taken=trial == search.chosen) for trial in search.pareto),
+        *(_describe_trial(trial, search, prices) for trial in search.pareto),
     ]
 
 
-def _describe_trial(trial: Trial, *, taken: bool) -> str:
-    mark = ", taken" if taken else ""
+def _describe_trial(trial: Trial, search: Search, prices: Prices) -> str:
+    mark = ", taken" if trial == search.chosen else ""
     return (
         f"{trial.candidate.name}: {trial.merit.accuracy:.1f} % of the held out pictures, "
-        f"{trial.cost / 1e6:.2f} M multiply-accumulates{mark}"
+        f"{prices.describe(trial.cost)}{mark}"
     )
 
 
