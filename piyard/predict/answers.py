@@ -93,6 +93,8 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     peak_rss_kb: Count = 0
     label: str = ""
     """The precision that was computed."""
+    random_weights: bool = False
+    """Whether the answer means nothing."""
 
     @property
     def tokens_per_s(self) -> float | None:
@@ -128,6 +130,7 @@ def read_answer(record: Record) -> Answer:
     try:
         fields = msgspec.json.decode(last, type=JsonObject)
         origin = {"host": record.host, "run": record.id, "emulated": record.emulated}
+        origin["random_weights"] = record.model.random_seed is not None
         return msgspec.convert({**fields, **origin, "label": log.header.precision.label}, Answer)
     except (msgspec.DecodeError, msgspec.ValidationError, RecursionError):
         raise UnreadableLog(
@@ -167,6 +170,8 @@ def summarise_answer(answer: Answer) -> str:
         parts.append(f"{format_digits(answer.tokens_per_s)} tokens/s")
     if answer.drafted:
         parts.append(f"{answer.accepted} of {answer.drafted} drafted ones accepted")
+    if answer.random_weights:
+        parts.append("random weights: it means nothing")
     if note := ENDINGS.get(answer.ending, answer.ending):
         parts.append(note)
     return f"{answer.host}: {', '.join(parts)}"

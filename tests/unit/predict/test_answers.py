@@ -77,6 +77,8 @@ def test_an_emulated_board_has_no_times_and_a_cut_answer_says_so():
     )
     emulated = answer(emulated=True, ending="end", drafted=0)
     assert summarise_answer(emulated) == "pi: int4+int6: 3 tokens read, 4 said"
+    drawn = summarise_answer(answer(emulated=True, ending="end", drafted=0, random_weights=True))
+    assert drawn.endswith("4 said, random weights: it means nothing")
     assert answer_row(emulated) == ["pi", "3", "4", "", "", " a time"]
 
 
@@ -128,7 +130,11 @@ def stored(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 RECORD: Any = SimpleNamespace(
-    host="pi", id="r", emulated=True, what=SimpleNamespace(task="generate")
+    host="pi",
+    id="r",
+    emulated=True,
+    what=SimpleNamespace(task="generate"),
+    model=SimpleNamespace(random_seed=None),
 )
 
 
@@ -137,6 +143,8 @@ def test_the_last_line_is_the_answer(stored):
     read = read_answer(RECORD)
     assert read == answer(label="fp32", emulated=True)
     assert is_answer(RECORD)
+    drawn: Any = SimpleNamespace(**vars(RECORD) | {"model": SimpleNamespace(random_seed=1)})
+    assert read_answer(drawn).random_weights
 
 
 @pytest.mark.parametrize("last", ["", "{", '{"type":"token","text":"a"}', "[" * 100000])
