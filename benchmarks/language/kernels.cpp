@@ -177,10 +177,11 @@ void same(const Words& words) {
     const nnrun::QuantisedRows quantised(x.data(), rows, inputs, block, 1);
     const nnrun::IntegerPanels integers{
         panels, bits, block, blocks, weights.data(), scales.data(), words.number(6) != 0 ? minima.data() : nullptr};
-    const std::size_t stride = nnrun::tiled_rows(nnrun::row_tiles(rows)) * 8;
+    const std::size_t stride = nnrun::tiled_rows(rows) * 8;
     std::vector<float> portable(panels * stride), fastest(panels * stride);
-    nnrun::multiply_integers(integers, quantised, portable.data());
-    nnrun::integer_product()(integers, quantised, fastest.data());
+    std::vector<signed char> unpacked(blocks * static_cast<std::size_t>(block) * 8);
+    nnrun::multiply_integers(integers, quantised, portable.data(), unpacked.data());
+    nnrun::integer_product()(integers, quantised, fastest.data(), unpacked.data());
     for (std::size_t panel = 0; panel < panels; ++panel)
         if (std::memcmp(&portable[panel * stride], &fastest[panel * stride], static_cast<std::size_t>(rows) * 8 * sizeof(float)) != 0)
             throw std::runtime_error("the sums differ from those of the portable kernel");

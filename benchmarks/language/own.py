@@ -77,10 +77,14 @@ class Own:
         """Instructions, and the bytes that a token reads."""
         (alone, read), (followed, _) = (self._generate(net, 1, tokens) for tokens in (1, 2))
         prompt, _ = self._generate(net, PROMPT, 1)
-        few, more = (self._generate(net, PAST, 1 + tokens)[0] for tokens in (FEW, MORE))
         # The shortest run has a token of its own too: another one is what that took.
         prefill = prompt - alone + (followed - alone)
-        return Counts(prefill=prefill / PROMPT, decode=(more - few) / (MORE - FEW)), read
+        return Counts(prefill=prefill / PROMPT, decode=self.count_decode(net)), read
+
+    def count_decode(self, net: Net) -> float:
+        """Instructions of a token with ``PAST`` tokens in the cache."""
+        few, more = (self._generate(net, PAST, 1 + tokens)[0] for tokens in (FEW, MORE))
+        return (more - few) / (MORE - FEW)
 
     def _generate(self, net: Net, prompt: int, answer: int) -> tuple[int, int]:
         random = np.random.default_rng(SEED)

@@ -56,6 +56,24 @@ TEST_CASE("without temperature the most likely token is chosen") {
     CHECK(sampler.choose(broken.data()) == 1);
 }
 
+TEST_CASE("of a large vocabulary the first of the most likely tokens is chosen, and none that is not finite") {
+    std::vector<float> values(1003, -5);
+    Sampler sampler({}, values.size());
+    CHECK(sampler.choose(values.data()) == 0);
+    values[1002] = -4;  // beyond the last eight
+    CHECK(sampler.choose(values.data()) == 1002);
+    values[700] = values[701] = values[300] = 3;
+    CHECK(sampler.choose(values.data()) == 300);
+    for (const float strange : {NAN, INFINITY, -INFINITY})
+        for (const std::size_t place : {0, 300, 511, 1002}) {
+            std::vector<float> broken = values;
+            broken[place] = strange;
+            CHECK(sampler.choose(broken.data()) == (place == 300 ? 700 : 300));
+        }
+    const std::vector<float> none(1003, NAN);
+    CHECK(sampler.choose(none.data()) == -1);
+}
+
 TEST_CASE("draws follow the probabilities, and repeat") {
     const auto counts = drawn(warm());
     CHECK(std::abs(counts.at(2) - 2000) < 130);

@@ -114,6 +114,16 @@ def test_additions(nnrun: Run, tmp_path: Path, name: str) -> None:
     check(nnrun, tmp_path, ADDITIONS[name], rows=3)
 
 
+@pytest.mark.parametrize("rows", [1, 5, 9])
+@pytest.mark.parametrize("gate", [False, True])
+def test_more_panels_than_are_computed_at_once(
+    nnrun: Run, tmp_path: Path, rows: int, *, gate: bool
+) -> None:
+    """The last of them has columns for five outputs."""
+    shape = replace(PLAIN, outputs=8 * 600 + 5, gate=gate, bits=8, block=64)
+    check(nnrun, tmp_path, shape, rows, residual=not gate)
+
+
 @pytest.mark.parametrize("rows", [1, 5])
 def test_a_second_input_is_added(nnrun: Run, tmp_path: Path, rows: int) -> None:
     check(nnrun, tmp_path, replace(PLAIN, outputs=13, activation="gelu"), rows, residual=True)

@@ -6,8 +6,8 @@
 #include <memory>
 
 #include "core/failure.h"
-#include "kernels/float_panels.h"
 #include "kernels/pointwise.h"
+#include "kernels/row_tiles.h"
 #include "kernels/section.h"
 
 namespace nnrun {
@@ -70,8 +70,7 @@ public:
         float sums[tile_rows];
         for (int i = 0; i < queries.count; ++i) sums[i] = weigh(head, i, queries.visible[i], seen);
         // The queries are not needed any more: their place takes what becomes of them.
-        for (int column = 0; column < cache_.head_size(); column += 8)
-            cache_.mix(head, scores_.get(), stride_, queries.count, seen, column, queries_.get() + column, size_);
+        cache_.mix(head, scores_.get(), stride_, queries.count, seen, queries_.get(), size_);
         for (int i = 0; i < queries.count; ++i) write(i, 1.0f / sums[i], queries.outputs[i]);
     }
 

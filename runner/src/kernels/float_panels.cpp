@@ -3,93 +3,132 @@
 namespace nnrun {
 namespace {
 
-template <int ROWS>
-struct Tile {
-    F4 low[ROWS];   // columns 0 to 3
-    F4 high[ROWS];  // columns 4 to 7
+// Rows that leave room in the registers for the sums of two panels.
+constexpr int paired_rows = 4;
+
+struct Rows {
+    const float* values;
+    std::size_t stride;
+
+    const float* operator[](int row) const { return values + static_cast<std::size_t>(row) * stride; }
 };
 
-template <int ROWS, int LANE, typename W>
-inline void add_lane(Tile<ROWS>& tile, const F4* inputs, const W* weights) {
-    const F8 both = load8(weights);
+template <int ROWS, int PANELS>
+struct Tile {
+    F4 low[PANELS][ROWS];   // columns 0 to 3
+    F4 high[PANELS][ROWS];  // columns 4 to 7
+};
+
+template <int LANE, int ROWS, int PANELS, typename T>
+inline void add_lane(Tile<ROWS, PANELS>& tile, const F4* inputs, const T* weights, std::size_t next) {
+#pragma GCC unroll 2
+    for (int panel = 0; panel < PANELS; ++panel, weights += next) {
+        const F8 both = load8(weights);
 #pragma GCC unroll 8
-    for (int row = 0; row < ROWS; ++row) {
-        tile.low[row] = multiply_add_lane<LANE>(tile.low[row], both.low, inputs[row]);
-        tile.high[row] = multiply_add_lane<LANE>(tile.high[row], both.high, inputs[row]);
+        for (int row = 0; row < ROWS; ++row) {
+            tile.low[panel][row] = multiply_add_lane<LANE>(tile.low[panel][row], both.low, inputs[row]);
+            tile.high[panel][row] = multiply_add_lane<LANE>(tile.high[panel][row], both.high, inputs[row]);
+        }
     }
 }
 
-template <int ROWS, typename W>
-inline void add_input(Tile<ROWS>& tile, const float* rows, std::size_t row_stride, const W* weights) {
-    const F8 both = load8(weights);
+template <int ROWS, int PANELS, typename T>
+inline void add_input(Tile<ROWS, PANELS>& tile, const Rows& rows, const T* weights, std::size_t next) {
+#pragma GCC unroll 2
+    for (int panel = 0; panel < PANELS; ++panel, weights += next) {
+        const F8 both = load8(weights);
 #pragma GCC unroll 8
-    for (int row = 0; row < ROWS; ++row) {
-        const F4 input = four(rows[static_cast<std::size_t>(row) * row_stride]);
-        tile.low[row] = multiply_add(tile.low[row], both.low, input);
-        tile.high[row] = multiply_add(tile.high[row], both.high, input);
+        for (int row = 0; row < ROWS; ++row) {
+            const F4 input = four(*rows[row]);
+            tile.low[panel][row] = multiply_add(tile.low[panel][row], both.low, input);
+            tile.high[panel][row] = multiply_add(tile.high[panel][row], both.high, input);
+        }
     }
 }
 
-template <int ROWS, typename W>
-void multiply(const float* rows, std::size_t row_stride, const W* panel, std::size_t panel_stride, int depth, float* sums,
-              std::size_t sum_stride) {
-    Tile<ROWS> tile{};
+template <int ROWS, int PANELS>
+inline void store(const Tile<ROWS, PANELS>& tile, float* sums, std::size_t sum_stride) {
+#pragma GCC unroll 8
+    for (int row = 0; row < ROWS; ++row, sums += sum_stride)
+#pragma GCC unroll 2
+        for (int panel = 0; panel < PANELS; ++panel) {
+            store4(sums + panel * 8, tile.low[panel][row]);
+            store4(sums + panel * 8 + 4, tile.high[panel][row]);
+        }
+}
+
+// What is known of the places saves instructions that compute them.
+template <int ROWS, int PANELS, bool MATRIX, typename T>
+inline void multiply(Rows rows, const FloatPanels<T>& panels, const T* weights, float* sums, std::size_t sum_stride) {
+    const std::size_t stride = MATRIX ? panels.stride : 8, next = MATRIX ? 8 : panels.next;
+    Tile<ROWS, PANELS> tile{};
     int k = 0;
-    for (; k + 4 <= depth; k += 4, rows += 4, panel += 4 * panel_stride) {
+    for (; k + 4 <= panels.depth; k += 4, rows.values += 4, weights += 4 * stride) {
         F4 inputs[ROWS];
 #pragma GCC unroll 8
-        for (int row = 0; row < ROWS; ++row) inputs[row] = load4(rows + static_cast<std::size_t>(row) * row_stride);
-        add_lane<ROWS, 0>(tile, inputs, panel);
-        add_lane<ROWS, 1>(tile, inputs, panel + panel_stride);
-        add_lane<ROWS, 2>(tile, inputs, panel + 2 * panel_stride);
-        add_lane<ROWS, 3>(tile, inputs, panel + 3 * panel_stride);
+        for (int row = 0; row < ROWS; ++row) inputs[row] = load4(rows[row]);
+        add_lane<0>(tile, inputs, weights, next);
+        add_lane<1>(tile, inputs, weights + stride, next);
+        add_lane<2>(tile, inputs, weights + 2 * stride, next);
+        add_lane<3>(tile, inputs, weights + 3 * stride, next);
     }
-    for (; k < depth; ++k, ++rows, panel += panel_stride) add_input(tile, rows, row_stride, panel);
-#pragma GCC unroll 8
-    for (int row = 0; row < ROWS; ++row, sums += sum_stride) {
-        store4(sums, tile.low[row]);
-        store4(sums + 4, tile.high[row]);
-    }
+    for (; k < panels.depth; ++k, ++rows.values, weights += stride) add_input(tile, rows, weights, next);
+    store(tile, sums, sum_stride);
 }
 
-template <typename W>
-void multiply_rows(const float* rows, std::size_t row_stride, int count, const W* panel, std::size_t panel_stride, int depth, float* sums,
-                   std::size_t sum_stride) {
+template <int ROWS, bool MATRIX, typename T>
+void multiply_panels_of(const Rows& rows, const FloatPanels<T>& panels, float* sums, std::size_t sum_stride) {
+    std::size_t panel = 0;
+    if constexpr (ROWS <= paired_rows)
+        for (; panel + 2 <= panels.count; panel += 2)
+            multiply<ROWS, 2, MATRIX>(rows, panels, panels.values + panel * panels.next, sums + panel * 8, sum_stride);
+    for (; panel < panels.count; ++panel)
+        multiply<ROWS, 1, MATRIX>(rows, panels, panels.values + panel * panels.next, sums + panel * 8, sum_stride);
+}
+
+template <int ROWS, typename T>
+void multiply_all(const Rows& rows, const FloatPanels<T>& panels, float* sums, std::size_t sum_stride) {
+    if (panels.stride == 8) return multiply_panels_of<ROWS, false>(rows, panels, sums, sum_stride);
+    multiply_panels_of<ROWS, true>(rows, panels, sums, sum_stride);
+}
+
+template <typename T>
+void multiply_rows(const Rows& rows, int count, const FloatPanels<T>& panels, float* sums, std::size_t sum_stride) {
     switch (count) {
         case 1:
-            return multiply<1>(rows, row_stride, panel, panel_stride, depth, sums, sum_stride);
+            return multiply_all<1>(rows, panels, sums, sum_stride);
         case 2:
-            return multiply<2>(rows, row_stride, panel, panel_stride, depth, sums, sum_stride);
+            return multiply_all<2>(rows, panels, sums, sum_stride);
         case 3:
-            return multiply<3>(rows, row_stride, panel, panel_stride, depth, sums, sum_stride);
+            return multiply_all<3>(rows, panels, sums, sum_stride);
         case 4:
-            return multiply<4>(rows, row_stride, panel, panel_stride, depth, sums, sum_stride);
+            return multiply_all<4>(rows, panels, sums, sum_stride);
         case 5:
-            return multiply<5>(rows, row_stride, panel, panel_stride, depth, sums, sum_stride);
+            return multiply_all<5>(rows, panels, sums, sum_stride);
         case 6:
-            return multiply<6>(rows, row_stride, panel, panel_stride, depth, sums, sum_stride);
+            return multiply_all<6>(rows, panels, sums, sum_stride);
         case 7:
-            return multiply<7>(rows, row_stride, panel, panel_stride, depth, sums, sum_stride);
+            return multiply_all<7>(rows, panels, sums, sum_stride);
         default:
-            return multiply<8>(rows, row_stride, panel, panel_stride, depth, sums, sum_stride);
+            return multiply_all<8>(rows, panels, sums, sum_stride);
     }
 }
 
 }  // namespace
 
-void multiply_panel(const float* rows, std::size_t row_stride, int count, const float* panel, std::size_t panel_stride, int depth,
-                    float* sums, std::size_t sum_stride) {
-    multiply_rows(rows, row_stride, count, panel, panel_stride, depth, sums, sum_stride);
+void multiply_panels(const float* rows, std::size_t row_stride, int count, const FloatPanels<float>& panels, float* sums,
+                     std::size_t sum_stride) {
+    multiply_rows({rows, row_stride}, count, panels, sums, sum_stride);
 }
 
-void multiply_panel(const float* rows, std::size_t row_stride, int count, const Half* panel, std::size_t panel_stride, int depth,
-                    float* sums, std::size_t sum_stride) {
-    multiply_rows(rows, row_stride, count, panel, panel_stride, depth, sums, sum_stride);
+void multiply_panels(const float* rows, std::size_t row_stride, int count, const FloatPanels<Half>& panels, float* sums,
+                     std::size_t sum_stride) {
+    multiply_rows({rows, row_stride}, count, panels, sums, sum_stride);
 }
 
-void multiply_panel(const float* rows, std::size_t row_stride, int count, const std::int8_t* panel, std::size_t panel_stride, int depth,
-                    float* sums, std::size_t sum_stride) {
-    multiply_rows(rows, row_stride, count, panel, panel_stride, depth, sums, sum_stride);
+void multiply_panels(const float* rows, std::size_t row_stride, int count, const FloatPanels<std::int8_t>& panels, float* sums,
+                     std::size_t sum_stride) {
+    multiply_rows({rows, row_stride}, count, panels, sums, sum_stride);
 }
 
 }  // namespace nnrun

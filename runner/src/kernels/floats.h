@@ -22,12 +22,22 @@ using I4 = std::int32_t __attribute__((vector_size(16)));
 using Half = std::uint16_t;
 
 inline F4 load4(const float* from) {
+#if defined(__aarch64__)
+    return vld1q_f32(from);
+#else
     F4 value;
     std::memcpy(&value, from, sizeof value);
     return value;
+#endif
 }
 
-inline void store4(float* to, F4 value) { std::memcpy(to, &value, sizeof value); }
+inline void store4(float* to, F4 value) {
+#if defined(__aarch64__)
+    vst1q_f32(to, value);
+#else
+    std::memcpy(to, &value, sizeof value);
+#endif
+}
 
 inline F4 four(float value) { return F4{value, value, value, value}; }
 
@@ -163,7 +173,13 @@ inline F4 smaller(F4 a, F4 b) {
 #endif
 }
 
-inline F4 magnitude(F4 a) { return larger(a, -a); }
+inline F4 magnitude(F4 a) {
+#if defined(__aarch64__)
+    return vabsq_f32(a);
+#else
+    return larger(a, -a);
+#endif
+}
 
 // To the nearest, ties to even; of values whose nearest fits into 32 bits.
 inline I4 rounded(F4 a) {
@@ -187,17 +203,48 @@ inline F4 to_floats(I4 a) {
 #endif
 }
 
-// Sixteen integers that fit into bytes: four to `to`, the next four `stride` bytes further, and so on.
-inline void store_bytes(std::int8_t* to, std::size_t stride, const I4 (&values)[4]) {
+// Sixteen integers as bytes, of which they keep the lowest one.
+struct Bytes16 {
 #if defined(__aarch64__)
-    const int16x8_t low = vcombine_s16(vmovn_s32(values[0]), vmovn_s32(values[1]));
-    const int16x8_t high = vcombine_s16(vmovn_s32(values[2]), vmovn_s32(values[3]));
-    const int32x4_t bytes = vreinterpretq_s32_s8(vcombine_s8(vmovn_s16(low), vmovn_s16(high)));
-    for (std::size_t part = 0; part < 4; ++part)
-        std::memcpy(to + part * stride, reinterpret_cast<const std::int8_t*>(&bytes) + part * 4, 4);
+    int8x16_t values;
 #else
-    for (std::size_t part = 0; part < 4; ++part)
-        for (std::size_t i = 0; i < 4; ++i) to[part * stride + i] = static_cast<std::int8_t>(values[part][i]);
+    std::int8_t values[16];
+#endif
+};
+
+inline Bytes16 to_bytes(const I4 (&integers)[4]) {
+#if defined(__aarch64__)
+    // The even ones of pairs are the lower ones of wider integers.
+    const auto narrow = [](I4 a, I4 b) { return vuzp1q_s16(vreinterpretq_s16_s32(a), vreinterpretq_s16_s32(b)); };
+    const int16x8_t low = narrow(integers[0], integers[1]), high = narrow(integers[2], integers[3]);
+    return {vuzp1q_s8(vreinterpretq_s8_s16(low), vreinterpretq_s8_s16(high))};
+#else
+    Bytes16 bytes{};
+    for (int i = 0; i < 16; ++i) bytes.values[i] = static_cast<std::int8_t>(integers[i / 4][i % 4]);
+    return bytes;
+#endif
+}
+
+// The four sums together are more by the sixteen.
+inline I4 add_bytes(I4 sums, const Bytes16& bytes) {
+#if defined(__aarch64__)
+    return vpadalq_s16(sums, vpaddlq_s8(bytes.values));
+#else
+    for (int i = 0; i < 16; ++i) sums[i / 4] += bytes.values[i];
+    return sums;
+#endif
+}
+
+// Four to `to`, the next four `stride` bytes further, and so on.
+inline void store_bytes(std::int8_t* to, std::size_t stride, const Bytes16& bytes) {
+#if defined(__aarch64__)
+    const int32x4_t words = vreinterpretq_s32_s8(bytes.values);
+    vst1q_lane_s32(reinterpret_cast<std::int32_t*>(to), words, 0);
+    vst1q_lane_s32(reinterpret_cast<std::int32_t*>(to + stride), words, 1);
+    vst1q_lane_s32(reinterpret_cast<std::int32_t*>(to + 2 * stride), words, 2);
+    vst1q_lane_s32(reinterpret_cast<std::int32_t*>(to + 3 * stride), words, 3);
+#else
+    for (std::size_t part = 0; part < 4; ++part) std::memcpy(to + part * stride, bytes.values + part * 4, 4);
 #endif
 }
 

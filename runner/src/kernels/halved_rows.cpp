@@ -43,8 +43,8 @@ HalvedRows::HalvedRows(const float* rows, int count, int inputs, int threads) {
     const std::vector<RowTile> tiles = row_tiles(count);
     const auto depth = static_cast<std::size_t>(inputs);
     // Zeros, for the rows that fill up.
-    values_.reset(new unsigned short[tiled_rows(tiles) * depth]());
-    scales_.reset(new float[tiled_rows(tiles)]());
+    values_.reset(new unsigned short[tiled_rows(count) * depth]());
+    scales_.reset(new float[tiled_rows(count)]());
     for (const RowTile& tile : tiles) {
         const auto first = static_cast<std::size_t>(tile.first);
         tiles_.push_back({tile, values_.get() + first * depth, scales_.get() + first});

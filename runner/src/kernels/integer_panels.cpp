@@ -10,7 +10,6 @@
 namespace nnrun {
 namespace {
 
-constexpr int largest_block = 128;
 constexpr int columns = 8;
 // Four inputs of eight columns.
 constexpr int group_bytes = 4 * columns;
@@ -75,15 +74,14 @@ void unpack_block(int bits, int block, const unsigned char* packed, signed char*
     std::memcpy(integers, packed, static_cast<std::size_t>(block) * columns);
 }
 
-void multiply_integers(const IntegerPanels& panels, const QuantisedRows& rows, float* sums) {
+void multiply_integers(const IntegerPanels& panels, const QuantisedRows& rows, float* sums, signed char* unpacked) {
     const std::size_t block_bytes = static_cast<std::size_t>(panels.block) * static_cast<std::size_t>(panels.bits);
     const std::size_t panel_sums = static_cast<std::size_t>(rows.tiles().back().first + rows.tiles().back().rows) * columns;
     std::memset(sums, 0, panels.count * panel_sums * sizeof(float));
     for (std::size_t block = 0; block < panels.count * panels.blocks; ++block) {
-        signed char weights[largest_block * columns];
-        unpack_block(panels.bits, panels.block, panels.weights + block * block_bytes, weights);
+        unpack_block(panels.bits, panels.block, panels.weights + block * block_bytes, unpacked);
         float* const totals = sums + block / panels.blocks * panel_sums;
-        for (const IntegerTile& tile : rows.tiles()) add_block(panels, block, weights, tile, totals + tile.first * columns);
+        for (const IntegerTile& tile : rows.tiles()) add_block(panels, block, unpacked, tile, totals + tile.first * columns);
     }
 }
 

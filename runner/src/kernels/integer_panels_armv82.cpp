@@ -14,6 +14,7 @@ namespace {
 constexpr int columns = 8;
 // Inputs that are loaded at once, of eight columns.
 constexpr int step = 16;
+constexpr int smallest_block = 32;
 
 // Two groups of four inputs: the columns 0 to 3 and 4 to 7 of each. Integers are multiples of 2^shift.
 struct Pair {
@@ -208,73 +209,67 @@ template <typename WEIGHTS, int ROWS, int BLOCK, bool AFFINE>
 }
 
 template <typename WEIGHTS, int BLOCK, bool AFFINE>
-void multiply_rows(const IntegerPanels& panels, const unsigned char* weights, const IntegerTile& tile, float* totals) {
-    switch (tile.rows) {
-        case 1:
-            return multiply_tile<WEIGHTS, 1, BLOCK, AFFINE>(panels, weights, tile, totals);
-        case 2:
-            return multiply_tile<WEIGHTS, 2, BLOCK, AFFINE>(panels, weights, tile, totals);
-        case 4:
-            return multiply_tile<WEIGHTS, 4, BLOCK, AFFINE>(panels, weights, tile, totals);
-        default:
-            return multiply_tile<WEIGHTS, 8, BLOCK, AFFINE>(panels, weights, tile, totals);
-    }
+[[gnu::always_inline]] inline void multiply_rows(const IntegerPanels& panels, const unsigned char* weights, const IntegerTile& tile,
+                                                 float* totals) {
+    if (tile.rows == 8) return multiply_tile<WEIGHTS, 8, BLOCK, AFFINE>(panels, weights, tile, totals);
+    if (tile.rows == 4) return multiply_tile<WEIGHTS, 4, BLOCK, AFFINE>(panels, weights, tile, totals);
+    if (tile.rows == 2) return multiply_tile<WEIGHTS, 2, BLOCK, AFFINE>(panels, weights, tile, totals);
+    multiply_tile<WEIGHTS, 1, BLOCK, AFFINE>(panels, weights, tile, totals);
 }
 
-template <typename WEIGHTS, bool AFFINE>
-void multiply_blocks(const IntegerPanels& panels, const unsigned char* weights, const IntegerTile& tile, float* totals) {
-    switch (panels.block) {
-        case 32:
-            return multiply_rows<WEIGHTS, 32, AFFINE>(panels, weights, tile, totals);
-        case 64:
-            return multiply_rows<WEIGHTS, 64, AFFINE>(panels, weights, tile, totals);
-        default:
-            return multiply_rows<WEIGHTS, 128, AFFINE>(panels, weights, tile, totals);
-    }
+template <typename WEIGHTS, int BLOCK>
+void multiply_blocks(const IntegerPanels& panels, const unsigned char* weights, const QuantisedRows& rows, float* sums) {
+    if (panels.minima != nullptr)
+        for (const IntegerTile& tile : rows.tiles())
+            multiply_rows<WEIGHTS, BLOCK, true>(panels, weights, tile, sums + tile.first * columns);
+    else
+        for (const IntegerTile& tile : rows.tiles())
+            multiply_rows<WEIGHTS, BLOCK, false>(panels, weights, tile, sums + tile.first * columns);
 }
 
 template <typename WEIGHTS>
 void multiply_tiles(const IntegerPanels& panels, const unsigned char* weights, const QuantisedRows& rows, float* sums) {
-    for (const IntegerTile& tile : rows.tiles()) {
-        float* const totals = sums + tile.first * columns;
-        if (panels.minima != nullptr)
-            multiply_blocks<WEIGHTS, true>(panels, weights, tile, totals);
-        else
-            multiply_blocks<WEIGHTS, false>(panels, weights, tile, totals);
+    switch (panels.block) {
+        case 32:
+            return multiply_blocks<WEIGHTS, 32>(panels, weights, rows, sums);
+        case 64:
+            return multiply_blocks<WEIGHTS, 64>(panels, weights, rows, sums);
+        default:
+            return multiply_blocks<WEIGHTS, 128>(panels, weights, rows, sums);
     }
 }
 
-[[gnu::always_inline]] inline void store(unsigned char* to, const Pair& pair) {
+[[gnu::always_inline]] inline void store(signed char* to, const Pair& pair) {
     for (int i = 0; i < 2; ++i) {
-        vst1q_s8(reinterpret_cast<std::int8_t*>(to + i * 32), pair.low[i]);
-        vst1q_s8(reinterpret_cast<std::int8_t*>(to + i * 32 + 16), pair.high[i]);
+        vst1q_s8(to + i * 32, pair.low[i]);
+        vst1q_s8(to + i * 32 + 16, pair.high[i]);
     }
 }
 
 // For several tiles the panel is unpacked once.
 template <typename WEIGHTS>
-void multiply_packed(const IntegerPanels& panels, const QuantisedRows& rows, float* sums) {
+void multiply_packed(const IntegerPanels& panels, const QuantisedRows& rows, float* sums, signed char* unpacked) {
     if (rows.tiles().size() == 1) return multiply_tiles<WEIGHTS>(panels, panels.weights, rows, sums);
     const std::size_t depth = panels.blocks * static_cast<std::size_t>(panels.block);
-    unsigned char* const bytes = new unsigned char[depth * columns];
     const unsigned char* from = panels.weights;
-    unsigned char* to = bytes;
-    for (std::size_t k = 0; k < depth; k += step, from += WEIGHTS::step_bytes, to += step * columns) {
-        store(to, WEIGHTS::template load<0>(from));
-        store(to + step * columns / 2, WEIGHTS::template load<1>(from));
-    }
-    multiply_tiles<Bytes<WEIGHTS::shift>>(panels, bytes, rows, sums);
-    delete[] bytes;
+    signed char* to = unpacked;
+    for (std::size_t k = 0; k < depth; k += smallest_block)
+#pragma GCC unroll 2
+        for (int i = 0; i < smallest_block; i += step, from += WEIGHTS::step_bytes, to += step * columns) {
+            store(to, WEIGHTS::template load<0>(from));
+            store(to + step * columns / 2, WEIGHTS::template load<1>(from));
+        }
+    multiply_tiles<Bytes<WEIGHTS::shift>>(panels, reinterpret_cast<const unsigned char*>(unpacked), rows, sums);
 }
 
 }  // namespace
 
-void multiply_integers_armv82(const IntegerPanels& panels, const QuantisedRows& rows, float* sums) {
+void multiply_integers_armv82(const IntegerPanels& panels, const QuantisedRows& rows, float* sums, signed char* unpacked) {
     switch (panels.bits) {
         case 4:
-            return multiply_packed<Nibbles>(panels, rows, sums);
+            return multiply_packed<Nibbles>(panels, rows, sums, unpacked);
         case 6:
-            return multiply_packed<Sixes>(panels, rows, sums);
+            return multiply_packed<Sixes>(panels, rows, sums, unpacked);
         default:
             return multiply_tiles<Bytes<0>>(panels, panels.weights, rows, sums);
     }

@@ -30,8 +30,8 @@ void split(const float* values, F4 factor, std::int8_t* high, std::int8_t* low) 
         highs[part] = (integers + I4{64, 64, 64, 64}) >> I4{7, 7, 7, 7};
         lows[part] = integers - (highs[part] << I4{7, 7, 7, 7});
     }
-    store_bytes(high, stride, highs);
-    store_bytes(low, stride, lows);
+    store_bytes(high, stride, to_bytes(highs));
+    store_bytes(low, stride, to_bytes(lows));
 }
 
 }  // namespace

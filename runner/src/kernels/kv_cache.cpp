@@ -16,6 +16,8 @@ namespace nnrun {
 namespace {
 
 constexpr int panel_tokens = 8;
+// Of the values.
+constexpr int panel_columns = 8;
 
 void write(float* to, float value) { *to = value; }
 
@@ -151,10 +153,11 @@ void KvCache::score(int head, const float* queries, std::size_t query_stride, in
                     std::size_t score_stride) const {
     if (format_ == CacheFormat::int8) return score_integers(head, queries, query_stride, count, rows, scores, score_stride);
     const auto product = [&](const auto* keys) {
-        const auto* panel = keys + static_cast<std::size_t>(head) * head_values();
-        const std::size_t panel_values = static_cast<std::size_t>(head_size_) * panel_tokens;
-        for (int first = 0; first < rows; first += panel_tokens, panel += panel_values, scores += panel_tokens)
-            multiply_panel(queries, query_stride, count, panel, panel_tokens, head_size_, scores, score_stride);
+        const auto panels = static_cast<std::size_t>(whole_panels(rows) / panel_tokens),
+                   next = static_cast<std::size_t>(head_size_) * panel_tokens;
+        const FloatPanels<std::decay_t<decltype(*keys)>> seen{keys + static_cast<std::size_t>(head) * head_values(), panels, next,
+                                                              panel_tokens, head_size_};
+        multiply_panels(queries, query_stride, count, seen, scores, score_stride);
     };
     if (format_ == CacheFormat::fp32) return product(static_cast<const float*>(keys_.get()));
     product(static_cast<const Half*>(keys_.get()));
@@ -177,14 +180,17 @@ void KvCache::scale_weights(int head, float* weights, int rows) const {
     for (int i = 0; i < rows; ++i) weights[i] *= scales[i];
 }
 
-void KvCache::mix(int head, const float* weights, std::size_t weight_stride, int count, int rows, int first_column, float* sums,
+void KvCache::mix(int head, const float* weights, std::size_t weight_stride, int count, int rows, float* sums,
                   std::size_t sum_stride) const {
-    const auto stride = static_cast<std::size_t>(head_size_);
-    const std::size_t at = static_cast<std::size_t>(head) * head_values() + static_cast<std::size_t>(first_column);
-    const auto product = [&](const auto* panel) { multiply_panel(weights, weight_stride, count, panel, stride, rows, sums, sum_stride); };
-    if (format_ == CacheFormat::fp32) return product(static_cast<const float*>(values_.get()) + at);
-    if (format_ == CacheFormat::fp16) return product(static_cast<const Half*>(values_.get()) + at);
-    product(static_cast<const std::int8_t*>(values_.get()) + at);
+    const auto size = static_cast<std::size_t>(head_size_);
+    const auto product = [&](const auto* values) {
+        const auto* first = values + static_cast<std::size_t>(head) * head_values();
+        const FloatPanels<std::decay_t<decltype(*values)>> columns{first, size / panel_columns, panel_columns, size, rows};
+        multiply_panels(weights, weight_stride, count, columns, sums, sum_stride);
+    };
+    if (format_ == CacheFormat::fp32) return product(static_cast<const float*>(values_.get()));
+    if (format_ == CacheFormat::fp16) return product(static_cast<const Half*>(values_.get()));
+    product(static_cast<const std::int8_t*>(values_.get()));
 }
 
 }  // namespace nnrun

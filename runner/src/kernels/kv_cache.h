@@ -40,9 +40,8 @@ public:
                std::size_t score_stride) const;
     // weights[t] *= the scale of value[t], of an int8 cache: before mix().
     void scale_weights(int head, float* weights, int rows) const;
-    // sums[i * sum_stride ... + 8) = sum over t < rows of weights[i][t] * value[t][first_column ... + 8).
-    void mix(int head, const float* weights, std::size_t weight_stride, int count, int rows, int first_column, float* sums,
-             std::size_t sum_stride) const;
+    // sums[i * sum_stride + column] = sum over t < rows of weights[i][t] * value[t][column], for all columns of the head.
+    void mix(int head, const float* weights, std::size_t weight_stride, int count, int rows, float* sums, std::size_t sum_stride) const;
 
 private:
     struct Release {

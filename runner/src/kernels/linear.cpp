@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <memory>
+#include <type_traits>
 
 #include "kernels/float_panels.h"
 #include "kernels/pointwise.h"
@@ -12,22 +13,43 @@ namespace {
 
 // Rows that are multiplied together: their sums with a panel stay in the first cache.
 constexpr int chunk_rows = 128;
+// That a strip of panels has, at most.
+constexpr std::size_t strip_sums = 2 * chunk_rows * panel_columns;
 
 std::unique_ptr<float[]> uninitialised(std::size_t count) { return std::unique_ptr<float[]>(new float[count]); }
 
-std::size_t summed_rows(int rows) { return tiled_rows(row_tiles(rows)); }
+// Of a panel, for each row.
+std::size_t sum_count(int rows) { return tiled_rows(rows) * panel_columns; }
 
-// To rows `stride` apart, with what is to be added.
+std::size_t divided(std::size_t count, std::size_t by) { return (count + by - 1) / by; }
+
+void store8(float* to, const F8& values) {
+    store4(to, values.low);
+    store4(to + 4, values.high);
+}
+
+void add(float* sums, int rows, const float* bias) {
+    const F8 added = load8(bias);
+    for (int row = 0; row < rows; ++row, sums += panel_columns) {
+        const F8 both = load8(sums);
+        store8(sums, {both.low + added.low, both.high + added.high});
+    }
+}
+
+// To rows `stride` apart.
+void copy_panel(const float* sums, int rows, std::size_t stride, float* y) {
+    int row = 0;
+    for (; row + 4 <= rows; row += 4)
+#pragma GCC unroll 4
+        for (int i = 0; i < 4; ++i, sums += panel_columns, y += stride) store8(y, load8(sums));
+    for (; row < rows; ++row, sums += panel_columns, y += stride) store8(y, load8(sums));
+}
+
+// The same, with what is to be added.
 void copy_panel(const float* sums, int rows, const float* residual, std::size_t stride, float* y) {
-    for (int row = 0; row < rows; ++row, sums += panel_columns, y += stride) {
-        F4 low = load4(sums), high = load4(sums + 4);
-        if (residual != nullptr) {
-            low = low + load4(residual);
-            high = high + load4(residual + 4);
-            residual += stride;
-        }
-        store4(y, low);
-        store4(y + 4, high);
+    for (int row = 0; row < rows; ++row, sums += panel_columns, residual += stride, y += stride) {
+        const F8 both = load8(sums), added = load8(residual);
+        store8(y, {both.low + added.low, both.high + added.high});
     }
 }
 
@@ -128,18 +150,18 @@ void LinearQ::compute_chunk(const float* x, int rows, const float* residual, flo
 
 void LinearQ::compute_integers(const float* x, int rows, const float* residual, float* y, int threads) const {
     const QuantisedRows integers(x, rows, shape_.inputs, shape_.block, threads);
-    const std::size_t panel_sums = summed_rows(rows) * panel_columns;
-    const auto product = [&](std::size_t first, std::size_t count, float* sums) {
-        if (rows <= tile_rows) return integer_product_(integer_panels(first, count), integers, sums);
-        for (std::size_t i = 0; i < count; ++i) integer_product_(integer_panels(first + i, 1), integers, sums + i * panel_sums);
+    const std::size_t panel_sums = sum_count(rows);
+    const auto product = [&](std::size_t first, std::size_t count, float* sums, signed char* unpacked) {
+        if (rows <= tile_rows) return integer_product_(integer_panels(first, count), integers, sums, unpacked);
+        for (std::size_t i = 0; i < count; ++i) integer_product_(integer_panels(first + i, 1), integers, sums + i * panel_sums, unpacked);
     };
     compute_panels(product, rows, residual, y, threads);
 }
 
 void LinearQ::compute_halves(const float* x, int rows, const float* residual, float* y, int threads) const {
     const HalvedRows halves(x, rows, shape_.inputs, threads);
-    const std::size_t panel_sums = summed_rows(rows) * panel_columns;
-    const auto product = [&](std::size_t first, std::size_t count, float* sums) {
+    const std::size_t panel_sums = sum_count(rows);
+    const auto product = [&](std::size_t first, std::size_t count, float* sums, signed char*) {
         const std::size_t together = rows <= tile_rows ? count : 1;
         for (std::size_t i = 0; i < count; i += together) {
             const auto* weights = reinterpret_cast<const Half*>(panels_ + (first + i) * panel_bytes_);
@@ -150,24 +172,46 @@ void LinearQ::compute_halves(const float* x, int rows, const float* residual, fl
 }
 
 void LinearQ::compute_floats(const float* x, int rows, const float* residual, float* y, int threads) const {
-    const std::size_t panel_sums = summed_rows(rows) * panel_columns;
-    const auto product = [&](std::size_t first, std::size_t count, float* sums) {
-        for (std::size_t i = 0; i < count; ++i) multiply_floats(x, rows, first + i, sums + i * panel_sums);
+    const std::size_t panel_sums = sum_count(rows);
+    const auto product = [&](std::size_t first, std::size_t count, float* sums, signed char*) {
+        const std::size_t together = rows == 1 ? count : 1;
+        for (std::size_t i = 0; i < count; i += together) multiply_floats(x, rows, first + i, together, sums + i * panel_sums);
     };
     compute_panels(product, rows, residual, y, threads);
 }
 
+// Few rows take many panels at once, as many in each thread; both halves of a gate are in one strip.
+std::size_t LinearQ::strip_panels(int rows, int threads) const {
+    const std::size_t step = shape_.gate != 0 ? 2 : 1, pairs = shape_.panels() / step;
+    if (rows > tile_rows) return step;
+    const auto shares = static_cast<std::size_t>(threads);
+    const std::size_t rounds = divided(divided(pairs, shares), strip_sums / sum_count(rows) / step);
+    return divided(pairs, rounds * shares) * step;
+}
+
+// Whether the sums of one row are what the layer gives, column by column.
+bool LinearQ::is_plain(std::size_t first, std::size_t count) const {
+    const bool whole = (first + count) * panel_columns <= static_cast<std::size_t>(shape_.outputs);
+    return whole && bias_ == nullptr && shape_.gate == 0 && shape_.activation == Activation::none;
+}
+
 void LinearQ::compute_panels(const Product& product, int rows, const float* residual, float* y, int threads) const {
-    // Few rows take several panels at once; both halves of a gate are in one strip.
-    const std::size_t strip = rows <= tile_rows ? 4 : shape_.gate != 0 ? 2 : 1, panels = shape_.panels();
-    const std::size_t panel_sums = summed_rows(rows) * panel_columns;
-    const auto strips = static_cast<std::ptrdiff_t>((panels + strip - 1) / strip);
-#pragma omp parallel for num_threads(threads) schedule(static)
-    for (std::ptrdiff_t i = 0; i < strips; ++i) {
-        float sums[2 * chunk_rows * panel_columns];
-        const std::size_t first = static_cast<std::size_t>(i) * strip, count = std::min(strip, panels - first);
-        product(first, count, sums);
-        finish_strip(first, count, sums, panel_sums, rows, residual, y);
+    const std::size_t strip = strip_panels(rows, threads), panels = shape_.panels(), panel_sums = sum_count(rows);
+    const auto strips = static_cast<std::ptrdiff_t>(divided(panels, strip));
+#pragma omp parallel num_threads(threads)
+    {
+        const std::unique_ptr<signed char[]> unpacked(new signed char[shape_.depth() * panel_columns]);
+#pragma omp for schedule(static)
+        for (std::ptrdiff_t i = 0; i < strips; ++i) {
+            float sums[strip_sums];
+            const std::size_t first = static_cast<std::size_t>(i) * strip, count = std::min(strip, panels - first);
+            if (rows == 1 && residual == nullptr && is_plain(first, count)) {
+                product(first, count, y + first * panel_columns, unpacked.get());
+                continue;
+            }
+            product(first, count, sums, unpacked.get());
+            finish_strip(first, count, sums, panel_sums, rows, residual, y);
+        }
     }
 }
 
@@ -184,38 +228,43 @@ IntegerPanels LinearQ::integer_panels(std::size_t first, std::size_t count) cons
     return {count, shape_.bits, shape_.block, blocks_, panels_ + first * panel_bytes_, scales_ + scales, minima};
 }
 
-void LinearQ::multiply_floats(const float* x, int rows, std::size_t panel, float* sums) const {
+void LinearQ::multiply_floats(const float* x, int rows, std::size_t panel, std::size_t count, float* sums) const {
     const unsigned char* weights = panels_ + panel * panel_bytes_;
     const auto inputs = static_cast<std::size_t>(shape_.inputs);
-    for (int row = 0; row < rows; row += tile_rows) {
-        const float* first = x + static_cast<std::size_t>(row) * inputs;
-        float* to = sums + row * panel_columns;
-        const int count = std::min(tile_rows, rows - row);
-        if (shape_.bits == 16)
-            multiply_panel(first, inputs, count, reinterpret_cast<const Half*>(weights), panel_columns, shape_.inputs, to, panel_columns);
-        else
-            multiply_panel(first, inputs, count, reinterpret_cast<const float*>(weights), panel_columns, shape_.inputs, to, panel_columns);
-    }
+    const auto product = [&](const auto* values) {
+        const FloatPanels<std::decay_t<decltype(*values)>> panels{values, count, inputs * panel_columns, panel_columns, shape_.inputs};
+        for (int row = 0; row < rows; row += tile_rows)
+            multiply_panels(x + static_cast<std::size_t>(row) * inputs, inputs, std::min(tile_rows, rows - row), panels,
+                            sums + row * panel_columns, panel_columns);
+    };
+    if (shape_.bits == 16) return product(reinterpret_cast<const Half*>(weights));
+    product(reinterpret_cast<const float*>(weights));
 }
 
-void LinearQ::finish(std::size_t panel, float* sums, const float* ups, int rows, const float* residual, float* y) const {
+void LinearQ::finish(std::size_t panel, float* sums, float* ups, int rows, const float* residual, float* y) const {
     const auto outputs = static_cast<std::size_t>(shape_.outputs), first = panel * panel_columns;
-    const int columns = static_cast<int>(std::min<std::size_t>(panel_columns, outputs - first));
-    if (columns == panel_columns && bias_ == nullptr && shape_.gate == 0 && shape_.activation == Activation::none)
-        return copy_panel(sums, rows, residual != nullptr ? residual + first : nullptr, outputs, y + first);
+    if (outputs - first < panel_columns) return finish_part(first, sums, ups, rows, residual, y);
+    if (bias_ != nullptr) add(sums, rows, bias_ + first);
+    if (bias_ != nullptr && shape_.gate != 0) add(ups, rows, bias_ + outputs + first);
+    if (shape_.gate != 0) apply_gate(sums, ups, rows * panel_columns);
+    activate(shape_.activation, sums, rows * panel_columns);
+    if (residual != nullptr) return copy_panel(sums, rows, residual + first, outputs, y + first);
+    copy_panel(sums, rows, outputs, y + first);
+}
+
+// Of the last panel those columns that there are.
+void LinearQ::finish_part(std::size_t first, float* sums, const float* ups, int rows, const float* residual, float* y) const {
+    const std::size_t outputs = static_cast<std::size_t>(shape_.outputs), columns = outputs - first;
     for (int row = 0; row < rows; ++row, sums += panel_columns, ups += panel_columns) {
         float gated[panel_columns];
-        if (bias_ != nullptr)
-            for (int i = 0; i < columns; ++i) sums[i] += bias_[first + static_cast<std::size_t>(i)];
+        for (std::size_t i = 0; i < columns && bias_ != nullptr; ++i) sums[i] += bias_[first + i];
         if (shape_.gate != 0) {
-            for (int i = 0; i < columns; ++i)
-                gated[i] = ups[i] + (bias_ != nullptr ? bias_[outputs + first + static_cast<std::size_t>(i)] : 0);
-            apply_gate(sums, gated, columns);
+            for (std::size_t i = 0; i < columns; ++i) gated[i] = ups[i] + (bias_ != nullptr ? bias_[outputs + first + i] : 0);
+            apply_gate(sums, gated, static_cast<int>(columns));
         }
-        activate(shape_.activation, sums, columns);
+        activate(shape_.activation, sums, static_cast<int>(columns));
         const std::size_t at = static_cast<std::size_t>(row) * outputs + first;
-        for (int i = 0; i < columns; ++i)
-            y[at + static_cast<std::size_t>(i)] = sums[i] + (residual != nullptr ? residual[at + static_cast<std::size_t>(i)] : 0);
+        for (std::size_t i = 0; i < columns; ++i) y[at + i] = sums[i] + (residual != nullptr ? residual[at + i] : 0);
     }
 }
 

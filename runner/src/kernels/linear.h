@@ -34,17 +34,21 @@ public:
     void row(int index, float* values) const;
 
 private:
-    // Of `count` panels of the file: sums[panel][row][8], where the rows fill tiles of eight up.
-    using Product = std::function<void(std::size_t first, std::size_t count, float* sums)>;
+    // Of `count` panels of the file: sums[panel][row][8], where the rows fill tiles of eight up. There is room for a panel
+    // that is unpacked.
+    using Product = std::function<void(std::size_t first, std::size_t count, float* sums, signed char* unpacked)>;
 
     void compute_chunk(const float* x, int rows, const float* residual, float* y, int threads) const;
     void compute_panels(const Product& product, int rows, const float* residual, float* y, int threads) const;
-    void finish(std::size_t panel, float* sums, const float* ups, int rows, const float* residual, float* y) const;
+    std::size_t strip_panels(int rows, int threads) const;
+    bool is_plain(std::size_t first, std::size_t count) const;
+    void finish(std::size_t panel, float* sums, float* ups, int rows, const float* residual, float* y) const;
+    void finish_part(std::size_t first, float* sums, const float* ups, int rows, const float* residual, float* y) const;
     IntegerPanels integer_panels(std::size_t first, std::size_t count) const;
     void compute_floats(const float* x, int rows, const float* residual, float* y, int threads) const;
     void compute_halves(const float* x, int rows, const float* residual, float* y, int threads) const;
     void compute_integers(const float* x, int rows, const float* residual, float* y, int threads) const;
-    void multiply_floats(const float* x, int rows, std::size_t panel, float* sums) const;
+    void multiply_floats(const float* x, int rows, std::size_t panel, std::size_t count, float* sums) const;
     void finish_strip(std::size_t first, std::size_t count, float* sums, std::size_t panel_sums, int rows, const float* residual,
                       float* y) const;
 

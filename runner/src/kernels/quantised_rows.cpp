@@ -16,43 +16,54 @@ struct Place {
     std::int32_t* sum;
 };
 
-// `count` is a multiple of 16.
-float peak_of(const float* block, int count) {
+template <int COUNT>
+float peak_of(const float* block) {
     F4 peaks[4] = {four(0), four(0), four(0), four(0)};
-    for (int i = 0; i < count; i += 16)
+#pragma GCC unroll 8
+    for (int i = 0; i < COUNT; i += 16)
         for (int part = 0; part < 4; ++part) peaks[part] = larger(magnitude(load4(block + i + part * 4)), peaks[part]);
     return largest_of(larger(larger(peaks[0], peaks[1]), larger(peaks[2], peaks[3])));
 }
 
-void quantise_block(const float* block, int count, const Place& to) {
-    const float peak = peak_of(block, count);
+template <int COUNT>
+void quantise_block(const float* block, const Place& to) {
+    const float peak = peak_of<COUNT>(block);
     const F4 factor = four(peak > 0 ? 127.0f / peak : 0.0f);
     I4 sums{};
     std::int8_t* at = to.values;
-    for (int i = 0; i < count; i += 16, at += 4 * to.stride) {
+#pragma GCC unroll 8
+    for (int i = 0; i < COUNT; i += 16, at += 4 * to.stride) {
         I4 integers[4];
         for (int part = 0; part < 4; ++part) integers[part] = rounded(load4(block + i + part * 4) * factor);
-        sums = sums + ((integers[0] + integers[1]) + (integers[2] + integers[3]));
-        store_bytes(at, to.stride, integers);
+        const Bytes16 bytes = to_bytes(integers);
+        sums = add_bytes(sums, bytes);
+        store_bytes(at, to.stride, bytes);
     }
     *to.scale = peak / 127.0f;
     *to.sum = (sums[0] + sums[1]) + (sums[2] + sums[3]);
 }
 
-void quantise_row(const float* row, int inputs, int block, Place to, std::size_t tile_size) {
-    float last[128];
-    for (int first = 0; first < inputs; first += block) {
+template <int BLOCK>
+void quantise_blocks(const float* row, int inputs, Place to, std::size_t tile_size) {
+    for (int first = 0; first < inputs; first += BLOCK) {
         const float* values = row + first;
-        if (inputs - first < block) {
-            std::fill_n(last, block, 0.0f);
+        float last[BLOCK];
+        if (inputs - first < BLOCK) {
+            std::fill_n(last, BLOCK, 0.0f);
             std::copy_n(values, inputs - first, last);
             values = last;
         }
-        quantise_block(values, block, to);
-        to.values += static_cast<std::size_t>(block) / 4 * to.stride;
+        quantise_block<BLOCK>(values, to);
+        to.values += static_cast<std::size_t>(BLOCK) / 4 * to.stride;
         to.scale += tile_size;
         to.sum += tile_size;
     }
+}
+
+void quantise_row(const float* row, int inputs, int block, const Place& to, std::size_t tile_size) {
+    if (block == 32) return quantise_blocks<32>(row, inputs, to, tile_size);
+    if (block == 64) return quantise_blocks<64>(row, inputs, to, tile_size);
+    quantise_blocks<128>(row, inputs, to, tile_size);
 }
 
 }  // namespace
@@ -60,7 +71,7 @@ void quantise_row(const float* row, int inputs, int block, Place to, std::size_t
 QuantisedRows::QuantisedRows(const float* rows, int count, int inputs, int block, int threads) {
     const auto blocks = static_cast<std::size_t>((inputs + block - 1) / block), depth = blocks * static_cast<std::size_t>(block);
     const std::vector<RowTile> tiles = row_tiles(count);
-    const std::size_t whole = tiled_rows(tiles), last = static_cast<std::size_t>(tiles.back().first);
+    const std::size_t whole = tiled_rows(count), last = static_cast<std::size_t>(tiles.back().first);
     values_.reset(new std::int8_t[whole * depth]);
     scales_.reset(new float[whole * blocks]);
     sums_.reset(new std::int32_t[whole * blocks]);

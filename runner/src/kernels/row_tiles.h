@@ -19,6 +19,6 @@ struct RowTile {
 std::vector<RowTile> row_tiles(int count);
 
 // With those that fill the last tile up.
-std::size_t tiled_rows(const std::vector<RowTile>& tiles);
+std::size_t tiled_rows(int count);
 
 }  // namespace nnrun

@@ -3,7 +3,42 @@
 #include <algorithm>
 #include <cmath>
 
+#include "kernels/floats.h"
+
 namespace nnrun {
+namespace {
+
+// Logits that are searched together.
+constexpr std::size_t searched = 256;
+
+// The largest of finite values; a NaN where one of them is not.
+float finite_peak(const float* values, std::size_t count) {
+    F4 peaks[2] = {four(values[0]), four(values[0])}, zeros[2] = {four(0), four(0)};
+    std::size_t i = 0;
+    for (; i + 8 <= count; i += 8) {
+        const F8 both = load8(values + i);
+        peaks[0] = larger(both.low, peaks[0]);
+        peaks[1] = larger(both.high, peaks[1]);
+        // Zero times what is not finite is a NaN, which stays in a sum.
+        zeros[0] = multiply_add(zeros[0], both.low, four(0));
+        zeros[1] = multiply_add(zeros[1], both.high, four(0));
+    }
+    float peak = largest_of(larger(peaks[0], peaks[1])), zero = sum_of(zeros[0] + zeros[1]);
+    for (; i < count; ++i) {
+        peak = std::max(peak, values[i]);
+        zero += values[i] * 0.0f;
+    }
+    return peak + zero;
+}
+
+// Of the first that is equal; there is one.
+std::size_t place_of(float value, const float* values) {
+    std::size_t i = 0;
+    while (values[i] != value) ++i;
+    return i;
+}
+
+}  // namespace
 
 double Uniform::operator()() {
     std::uint64_t z = state_ += 0x9E3779B97F4A7C15ULL;
@@ -17,6 +52,8 @@ Sampler::Sampler(const SamplerPlan& plan, std::size_t vocabulary) : plan_(plan),
 }
 
 int Sampler::choose(const float* logits, const TokenMask& mask) {
+    const int only = plan_.temperature == 0 ? likeliest(logits, mask) : -1;
+    if (only >= 0) return only;
     collect(logits, mask);
     if (candidates_.empty()) return -1;
     if (plan_.temperature == 0) return std::min_element(candidates_.begin(), candidates_.end(), is_likelier)->id;
@@ -24,6 +61,20 @@ int Sampler::choose(const float* logits, const TokenMask& mask) {
     keep_top_p();
     keep_min_p();
     return draw();
+}
+
+int Sampler::likeliest(const float* logits, const TokenMask& mask) const {
+    if (!mask.empty() || plan_.repetition_penalty != 1) return -1;
+    float most = 0;
+    std::size_t at = 0;
+    for (std::size_t first = 0; first < seen_.size(); first += searched) {
+        const float peak = finite_peak(logits + first, std::min(searched, seen_.size() - first));
+        if (std::isnan(peak)) return -1;
+        if (first > 0 && peak <= most) continue;
+        most = peak;
+        at = first;
+    }
+    return static_cast<int>(at + place_of(most, logits + at));
 }
 
 void Sampler::collect(const float* logits, const TokenMask& mask) {

@@ -63,6 +63,8 @@ private:
     };
     static bool is_likelier(const Candidate& a, const Candidate& b) { return a.logit > b.logit || (a.logit == b.logit && a.id < b.id); }
 
+    // Of finite logits that are taken as they are; -1 where they are not.
+    int likeliest(const float* logits, const TokenMask& mask) const;
     void collect(const float* logits, const TokenMask& mask);
     void keep_top_k();
     void keep_top_p();

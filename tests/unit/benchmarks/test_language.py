@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from benchmarks.counted.machine import Machine, Output
-from benchmarks.language import beside, llama_cpp, own, rows, shapes
+from benchmarks.language import beside, kernels, llama_cpp, own, rows, shapes, whole_token
 from benchmarks.language.llama_cpp import PAST, PROMPT, CountedRival, Rival
 from benchmarks.language.rows import Row
 from benchmarks.language.shapes import SHAPES
@@ -254,6 +254,28 @@ def test_the_prefill_of_nnrun_has_one_row_of_the_output_layer(
     counts, read = own.Own(Path("nnrun"), Machine(tmp_path)).count(net)
     assert counts.prefill * PROMPT == 10 * PROMPT + 1000
     assert (counts.decode, read) == (1010, 7)
+
+
+def test_the_products_of_a_token_are_those_of_all_matrices(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Where a product costs one instruction a weight: gate and up count both, the table once."""
+
+    def round_(_: kernels.Counter, rows: int, kind: str, *shape: int) -> int:
+        assert (rows, kind) == (1, "linear")
+        return shape[0] * shape[1]
+
+    monkeypatch.setattr(kernels.Counter, "round", round_)
+    config = msgspec.structs.replace(SHAPES["smollm2-135m"], tied=False, **SIZES, **HEADS)
+    subject = beside.Subject("Tiny", _written(config, tmp_path / "tiny.gguf"))
+    counter = kernels.Counter(Machine(tmp_path), Path("kernels"))
+    products = whole_token.products(counter, subject, "int4")
+    assert products == beside.block_weights(config) + config.vocabulary * config.hidden
+
+
+def test_a_token_is_set_beside_its_products() -> None:
+    row = whole_token.Row("Tiny", "int4", token=33.6e6, products=28e6)
+    assert row.cells() == ["Tiny", "int4", "33.60", "28.00", "1.200"]
 
 
 def test_counts_are_taken_as_far_in_as_they_say() -> None:
