@@ -83,7 +83,7 @@ class Metadata(msgspec.Struct, frozen=True, kw_only=True):
         """A line or two for the user; none where nothing is stated."""
         parts = [
             self.task,
-            f"input {self.size}" if self.size else "",
+            self._describe_size(size),
             _describe_class_count(self.names),
             _describe_keypoints(self.head_keys),
             "end to end" if self.head_keys.get("end_to_end") else "",
@@ -92,6 +92,10 @@ class Metadata(msgspec.Struct, frozen=True, kw_only=True):
         preprocess = ", ".join(describe_preprocess(self.preprocess(task, size)).values())
         lines = [", ".join(part for part in parts if part), preprocess]
         return [f"{self.source} says: {line}" for line in lines if line]
+
+    def _describe_size(self, size: str) -> str:
+        other = "" if size == self.size else f" ({size} was chosen)"
+        return f"input {self.size}{other}" if self.size else ""
 
     def complete(self, options: OwnModelOptions, task: str, size: str) -> OwnModelOptions:
         """The user's options, with the file's metadata where they are empty."""

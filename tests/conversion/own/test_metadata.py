@@ -90,6 +90,8 @@ def test_keypoints_and_an_end_without_suppression(graph):
     metadata = read_metadata(graph(**posing, kpt_names="{0: ['a', 'b', 'c', 'd']}"), "onnx")
     assert metadata.head_keys == {"kpt_shape": [4, 2], "end_to_end": True}
     assert metadata.keypoints == ["a", "b", "c", "d"]
+    chosen = metadata.lines("pose", "3,160,160")[0]
+    assert f"input {metadata.size} (3,160,160 was chosen)" in chosen
     assert metadata.lines("pose", metadata.size)[0] == (
         "the file says: pose, input 3,320,416, 2 classes, 4 keypoints of 2 values, end to end, "
         "licence AGPL-3.0"
