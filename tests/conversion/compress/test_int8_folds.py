@@ -20,9 +20,9 @@ def test_each_picture_judges_once_and_none_that_is_learnt_from() -> None:
 
 
 def test_the_error_of_a_difference_is_that_of_pairs() -> None:
-    one, other = np.array([True, True, False, True]), np.array([True, False, False, False])
+    first, other = np.array([True, True, False, True]), np.array([True, False, False, False])
     # Differences of 0, 1, 0, 1: mean 0.5, deviation sqrt(1/3), of four.
-    assert difference(one, other) == "+50 ± 29"
+    assert difference(first, other) == "+50 ± 29"
 
 
 def test_a_divergence_is_of_each_picture() -> None:
