@@ -21,7 +21,7 @@ enum class Ending { logits, probabilities, log_probabilities };
 
 // Reshaping, splitting and clipping change nothing; a softmax, a sigmoid, values divided by their
 // sum, and what is put together of such, are probabilities. The desktop's twin is
-// piyard/convert/analysis.py.
+// piyard/convert/output_kinds.py.
 Ending ending_of(const Graph& graph, const std::string& output);
 
 const std::vector<std::string>& activations();  // auto, softmax, sigmoid, exp, none
