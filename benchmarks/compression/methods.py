@@ -15,7 +15,7 @@ from torch import nn
 
 from benchmarks.compression.bench import SHAPE, SIDE, Bench, Run, begin, count_weights, in_ncnn
 from piyard.compress.distill import Distillation, DistillationSettings, pair_features
-from piyard.compress.lowrank import LowRankSettings, find_factors, replace_layers
+from piyard.compress.lowrank import LowRankSettings, find_factors, measure_moments, replace_layers
 from piyard.compress.search import count_macs, run_search
 from piyard.compress.search_method import SEARCH_HELD_OUT, SHORT_SHARE
 from piyard.compress.search_space import Candidate, Merit, SearchRules, SearchSpace
@@ -80,14 +80,22 @@ def features_alone(bench: Bench, seed: int) -> Run:
 
 
 def lowrank(bench: Bench, seed: int) -> Run:
-    """A network's factors, tuned, and the same layers trained from nothing by as many steps.
+    """A network's factors, tuned, and the same layers trained from nothing by as many steps."""
+    return factors_beside(bench, seed, trainings=1)
 
-    The second has all steps: those of the network that the factors are of, and the tuning's.
-    """
+
+def lowrank_all_steps(bench: Bench, seed: int) -> Run:
+    """The second has all steps: those of the network that the factors are of, and the tuning's."""
+    return factors_beside(bench, seed, trainings=2)
+
+
+def factors_beside(bench: Bench, seed: int, trainings: int) -> Run:
+    """The second has the steps of so many trainings."""
     settings = bench.settings(seed)
     original = bench.by_labels(DENSE, settings)
     network = deepcopy(original).eval()
-    factors = list(find_factors(network, LowRankSettings(rank=RANK), {}))
+    moments = measure_moments(network, bench.learnt)
+    factors = list(find_factors(network, LowRankSettings(rank=RANK), moments))
     replace_layers(network, factors)
     cut = bench.accuracy(network)
     answers = DistillationSettings(scores=True, labels=LABELS_SHARE)
@@ -95,8 +103,9 @@ def lowrank(bench: Bench, seed: int) -> Run:
     bench.train(network, tuning, Distillation(original, answers))
     alone = begin(DENSE, seed)
     apply_edits(alone, [each.edit for each in factors])
-    bench.train(alone, bench.settings(seed, epochs=2 * settings.epochs), LabelLoss())
-    note(f"whole: {bench.accuracy(original):.2f} %, {count_macs(original, SHAPE)} MAC, cut {cut}")
+    longer = bench.settings(seed, epochs=trainings * settings.epochs)
+    bench.train(alone, longer, LabelLoss())
+    note(f"whole: {bench.accuracy(original):.2f} %, cut to the rank {cut:.2f} %")
     return bench.compare(network, alone)
 
 
@@ -214,6 +223,7 @@ METHODS: dict[str, Row] = {
     "distill, features": Row("trained by labels", features),
     "features alone": Row("distill without", features_alone),
     "lowrank": Row("factors from nothing", lowrank),
+    "lowrank, all steps": Row("factors from nothing", lowrank_all_steps),
     "search": Row("the default of its cost", search),
     "qat": Row("calibrated (ptq)", qat),
 }

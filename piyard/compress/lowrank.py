@@ -24,7 +24,7 @@ from piyard.compress.networks import (
     save_network,
 )
 from piyard.compress.search import count_macs
-from piyard.compress.training.batches import open_pictures
+from piyard.compress.training.batches import TrainingPictures, open_pictures
 from piyard.compress.training.settings import TrainingSettings
 from piyard.compress.tuning import TUNING_OPTIONS, choose_tuning, list_points, tune_network
 from piyard.core.errors import WrongInput
@@ -104,7 +104,8 @@ class LowRankMethod:
         """The network with its factors, tuned."""
         network, parent = open_network(step.parent), step.parent
         before = count_macs(network, parent.input)
-        moments = measure_moments(network, step) if step.data else {}
+        pictures = open_pictures(parent, step.data.pictures, None) if step.data else None
+        moments = measure_moments(network, pictures) if pictures else {}
         factors = list(find_factors(network, step.settings, moments))
         if not factors:
             raise WrongInput(
@@ -226,11 +227,10 @@ def replace_layers(network: nn.Module, factors: Sequence[Factors]) -> None:
                 pair.second.bias.copy_(bias)
 
 
-def measure_moments(network: nn.Module, step: Step) -> dict[str, Tensor]:
+def measure_moments(network: nn.Module, pictures: TrainingPictures) -> dict[str, Tensor]:
     """Second moments of what each layer makes of some pictures, without its bias."""
     import torch
 
-    pictures = open_pictures(step.parent, step.require_data().pictures, None)
     count = min(MOMENT_PICTURES, len(pictures))
     numbers = [at * len(pictures) // count for at in range(count)]
     with torch.no_grad(), _watch_answers(network) as moments:
