@@ -41,7 +41,7 @@ LABELS = "piyard"
 BOARD_LABEL, OWNER_LABEL, RECIPE_LABEL = f"{LABELS}.board", f"{LABELS}.owner", f"{LABELS}.made"
 CHECKOUT_LABEL = f"{LABELS}.checkout"
 START_LIMIT_S = 180
-GREETING_LIMIT_S = 45.0
+GREETING_LIMIT_S = 45
 """Of one connection: on a busy machine an emulated sshd takes many seconds to greet, and begins
 anew with each further connection."""
 BINFMT = Path("/proc/sys/fs/binfmt_misc/qemu-aarch64")
@@ -71,6 +71,7 @@ class EmulatedBoard(msgspec.Struct, frozen=True, kw_only=True):
             address=Address(host=LOOPBACK, user=USER, port=self.port),
             key=login_key(),
             known_hosts=_known_hosts(self),
+            connect_limit_s=GREETING_LIMIT_S,
         )
 
 

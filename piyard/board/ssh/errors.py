@@ -78,7 +78,8 @@ def unreachable(name: str, error: BaseException) -> HostUnreachable:
     return HostUnreachable(
         f"{name} does not answer over SSH",
         evidence=str(error) or type(error).__name__,
-        remedy="is the board powered, on the network, and is sshd enabled (raspi-config)?",
+        remedy="is the board powered, on the network, and is sshd enabled (raspi-config)? is this "
+        "machine too busy for an emulated one?",
     )
 
 

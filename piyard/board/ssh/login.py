@@ -219,6 +219,8 @@ class Login(msgspec.Struct, frozen=True, kw_only=True):
     this file the user's configuration is not read: everything is known."""
     jump: Address | None = None
     """A jump host; without it ~/.ssh/config's ProxyJump."""
+    connect_limit_s: int = 0
+    """Of each step of the login, with ``known_hosts``; 0 is the usual one."""
 
     @property
     def title(self) -> str:
@@ -246,7 +248,9 @@ def list_hops(login: Login) -> list[Hop]:
 def plan_route(login: Login) -> list[tuple[str, HostSettings]]:
     """The title and settings of each host on the way; connects to none."""
     if login.known_hosts:
-        return [(login.title, explicit_settings(login.address, login.key))]
+        known = explicit_settings(login.address, login.key)
+        limited = msgspec.structs.replace(known, connect_limit_s=login.connect_limit_s)
+        return [(login.title, limited)]
     host = configured_settings(login.address, login.key)
     if login.jump:
         host = msgspec.structs.replace(host, jumps=(login.jump,), proxy="")

@@ -7,7 +7,8 @@ from contextlib import contextmanager
 import pytest
 
 from piyard.board import emulator
-from piyard.board.emulator import LOOPBACK, _sshd_answers
+from piyard.board.emulator import LOOPBACK, EmulatedBoard, _sshd_answers
+from piyard.board.ssh.login import connect_limit, plan_route
 
 A_WHILE = 0.3
 
@@ -44,3 +45,11 @@ def test_one_that_takes_longer_does_not_answer_yet(monkeypatch):
 def test_a_port_that_says_something_else_is_no_board(words):
     with sshd_saying(words, 0) as port:
         assert not _sshd_answers(port)
+
+
+def test_a_login_has_as_much_time(monkeypatch, tmp_path):
+    monkeypatch.setattr(emulator, "_known_hosts", lambda _: tmp_path / "known_hosts")
+    board = EmulatedBoard(name="emulated:rpi5", target="rpi5", container="board", port=22)
+    ((title, settings),) = plan_route(board.login)
+    assert title == "emulated:rpi5"
+    assert connect_limit(settings) == emulator.GREETING_LIMIT_S
