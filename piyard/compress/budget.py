@@ -132,7 +132,7 @@ def _require_late(budget: Budget, original: Trial) -> None:
     if original.time_ms is None:
         raise WrongInput(
             f"--max-latency {budget.max_latency_ms:g}ms: nothing here measures or counts a time",
-            remedy="name a board: --host; or install qemu-user of Debian bookworm, which counts",
+            remedy="name a real board: --host; or install qemu-user of Debian bookworm, to count",
         )
     if _is_in_time(original, budget):
         raise WrongInput(
