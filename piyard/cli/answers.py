@@ -58,6 +58,7 @@ OF_ANSWERS = OF_RUNS | {
         "top-p",
     ),
     *("min-p", "repetition-penalty", "seed", "stop", "lookup", "schema", "no-thinking"),
+    "prefix-cache",
 }
 """The flags of ``run`` that a language model heeds."""
 ONLY_OF_ANSWERS = OF_ANSWERS - OF_RUNS - {"prompt", "input"}
@@ -127,6 +128,7 @@ def answer_options(request: RunRequest | ChatRequest, picture: Path | None = Non
         seed=request.seed,
         stops=request.stop,
         lookup=request.lookup,
+        keeps_prompt=request.prefix_cache,
         thinking=request.thinking,
         threads=(request.threads or (0,))[0],
     )

@@ -41,7 +41,7 @@ from piyard.core import console
 from piyard.core.errors import PROGRAM, JobsFailed, NotSetUp, WrongInput
 from piyard.core.paths import IS_INSTALLED
 from piyard.core.tables import Cell, number_cell, render_table
-from piyard.core.text import escape_json, sanitize_line
+from piyard.core.text import escape_json, format_count, sanitize_line
 from piyard.run.outcomes import JobOutcomes
 from piyard.run.schedule import run_on_boards, run_parallel
 
@@ -181,6 +181,8 @@ def remove_old_releases(request: GcRequest) -> None:
         lines = run_leased_script(connection.session, connection.lease, "gc", *argv).split("\n")
         freed = next((s.split()[1] for s in lines if s.startswith("freed ")), "0")
         gone = [s for s in lines if s.startswith(("releases/", "runs/"))]
+        if prompts := sum(s.startswith("prefixes/") for s in lines):
+            gone.append(format_count(prompts, "kept prompt"))
         size = None if request.dry_run else int(freed) / 1e6
         text = "N/A" if size is None else f"{size:.1f}"
         return [connection.name, ", ".join(gone) or "nothing", Cell(text, size)]

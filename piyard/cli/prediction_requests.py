@@ -51,6 +51,12 @@ class AnswerRequest(Request):
         whole(0),
         default=0,
     )
+    prefix_cache: bool = flag(
+        "keep what is remembered of the prompt on the board, so that a later run whose prompt "
+        "begins alike reads only the rest",
+        SWITCH,
+        default=False,
+    )
     thinking: bool = flag(
         "a model that can think aloud before it answers shall not", SWITCH, default=True
     )

@@ -24,7 +24,7 @@ def model_masks(model: Model, files: ModelFiles, route: str) -> dict[str, int]:
     return model.masks.get(files.main.short, {}) if route == own else {}
 
 
-CONVERSION_FORMAT = 17
+CONVERSION_FORMAT = 18
 """Raise it when the code here makes other files from the same inputs."""
 CONVERSION_TOOLS = ("torch", "torchvision", "onnx", "onnxruntime", "pnnx", "ncnn")
 

@@ -18,6 +18,8 @@ from piyard.run.run_folders import LOG_FILE, run_folder
 
 GENERATE = "generate"
 """The task of a run that answers, and nnrun's verb."""
+PREFIXES_FOLDER = "../../prefixes"
+"""Of a board, seen from a run's folder; ``board/scripts/start.sh`` makes it."""
 
 
 class AnswerOptions(msgspec.Struct, frozen=True, kw_only=True):
@@ -40,6 +42,8 @@ class AnswerOptions(msgspec.Struct, frozen=True, kw_only=True):
     seed: int = 1
     stops: Sequence[str] = ()
     lookup: int = 0
+    keeps_prompt: bool = False
+    """Whether keys and values of the prompt stay on the board for runs that begin alike."""
     schema: Path | None = None
     thinking: bool = True
     """Whether a model that can think aloud before it answers does so."""
@@ -63,6 +67,7 @@ class AnswerOptions(msgspec.Struct, frozen=True, kw_only=True):
         words += [f"--stop={stop}" for stop in self.stops]
         words += ["--context", str(self.context)] if self.context else []
         words += ["--chat"] if self.chat else []
+        words += ["--prefix-cache", PREFIXES_FOLDER] if self.keeps_prompt else []
         words += [] if self.thinking else ["--no-thinking"]
         if self.threads:
             words += [f"--{part}-threads={self.threads}" for part in ("prefill", "decode")]
@@ -86,6 +91,8 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     first_token_ms: Ms | None = None
     picture_ms: Ms | None = None
     """Of decoding, resizing and encoding the picture; a part of ``first_token_ms``."""
+    restored: Count = 0
+    """Tokens of the prompt that an earlier run had kept."""
     drafted: Count = 0
     accepted: Count = 0
     weight_bytes: Count = 0
@@ -158,10 +165,10 @@ def answer_row(answer: Answer) -> list[str]:
 
 def summarise_answer(answer: Answer) -> str:
     """One line: how much was said, how fast, in which precision, and whether it is whole."""
-    parts = [
-        f"{answer.label}: {format_count(answer.prompt_tokens, 'token')} read",
-        f"{answer.tokens} said",
-    ]
+    parts = [f"{answer.label}: {format_count(answer.prompt_tokens, 'token')} read"]
+    if answer.restored:
+        parts.append(f"{answer.restored} of them from the prefix cache")
+    parts.append(f"{answer.tokens} said")
     if not answer.emulated and answer.picture_ms:
         parts.append(f"the picture seen in {format_digits(answer.picture_ms)} ms")
     if not answer.emulated and answer.first_token_ms is not None:

@@ -234,7 +234,7 @@ def require_success(done: Record) -> None:
         raise BoardCommandFailed(
             f"{done.host}: nnrun was ended after {done.limit_s} s",
             evidence=_tail(folder / STDERR_FILE),
-            remedy="give it more time (--limit), or less to do (--loops, --input)",
+            remedy="give it more time (--limit), or less to do: fewer loops or pictures",
         )
     if done.state == "cancelled":
         raise RunNotEnded(f"{done.id} was cancelled", remedy=f"what it wrote is in {folder}")

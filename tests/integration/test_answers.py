@@ -18,6 +18,7 @@ from piyard.cli.prediction_requests import ChatRequest, RunRequest
 from piyard.cli.runs import run_model
 from piyard.convert.language import adding
 from piyard.convert.own import ownership
+from piyard.core.parsing import JsonObject
 from piyard.models import language_models
 from piyard.run.run_folders import list_runs, read_record
 from tests.integration.conftest import Invoke
@@ -55,6 +56,24 @@ def test_the_text_comes_and_can_be_attached_to_again(invoke: Invoke, assets: Pat
     assert row["Answer"].rstrip() == done.stdout.rstrip()
     assert row["Tokens"] == 70
     assert row["Tokens/s"] is None  # emulated
+
+
+@pytest.mark.usefixtures("mirror")
+def test_what_was_read_of_a_prompt_is_kept_for_the_next_run(invoke: Invoke, assets: Path) -> None:
+    start = expected(assets)[:100]
+    flags = (*MODEL, "--precision", "int4", "--max-tokens", "2", "--prefix-cache")
+
+    def ask(prompt: str) -> JsonObject:
+        board = ("--host", "emulated:rpi5", "--format", "json")
+        done = invoke("run", *board, *flags, "--prompt", prompt)
+        assert done.returncode == 0, done.stderr
+        *_, summary = [json.loads(line) for line in done.stdout.splitlines()]
+        return msgspec.convert(summary, JsonObject)
+
+    first, second = ask(f"{PROMPT} {start}"), ask(f"{PROMPT} {start} The end")
+    assert first["restored"] == 0
+    assert second["restored"] >= 16
+    assert second["restored"] < second["prompt_tokens"]
 
 
 @pytest.mark.usefixtures("mirror")

@@ -13,7 +13,7 @@ while [ "$count" -gt 0 ]; do
     shift 2
     count=$((count - 1))
 done
-mkdir -p "runs/$run/outputs" || exit 1
+mkdir -p "runs/$run/outputs" prefixes || exit 1
 cd "runs/$run" || exit 1
 printf 'starting\n' > status || exit 1
 printf '%s\n' "$supervisor" > supervise.sh || exit 1

@@ -181,7 +181,7 @@ class Session:
             raise BoardTooSlow(
                 f"{self.name}: '{argv[0]}' was ended after {limit_s} s",
                 evidence=outcome.err[-2000:],
-                remedy="give it more time (--limit), or less to do (--loops, --input)",
+                remedy="give it more time (--limit), or less to do: fewer loops or pictures",
             )
 
 

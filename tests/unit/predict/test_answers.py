@@ -59,7 +59,7 @@ def test_flags_say_what_was_asked_for_and_a_text_is_one_word():
 
 def test_without_a_chat_or_a_context_their_flags_are_left_out():
     words = AnswerOptions(prompt="x").arguments([])
-    assert not {"--chat", "--context", "--end-token"} & set(words)
+    assert not {"--chat", "--context", "--end-token", "--prefix-cache"} & set(words)
     assert words[words.index("--temperature") + 1] == "0"
 
 
@@ -80,6 +80,11 @@ def test_an_emulated_board_has_no_times_and_a_cut_answer_says_so():
     drawn = summarise_answer(answer(emulated=True, ending="end", drafted=0, random_weights=True))
     assert drawn.endswith("4 said, random weights: it means nothing")
     assert answer_row(emulated) == ["pi", "3", "4", "", "", " a time"]
+
+
+def test_tokens_that_an_earlier_run_kept_are_counted_apart():
+    text = summarise_answer(answer(emulated=True, ending="end", drafted=0, restored=2))
+    assert text == "pi: int4+int6: 3 tokens read, 2 of them from the prefix cache, 4 said"
 
 
 def test_a_models_text_moves_no_cursor_but_keeps_its_lines():

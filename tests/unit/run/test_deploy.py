@@ -499,6 +499,17 @@ def test_gc_removes_runs_that_were_fetched_only(board: LocalBoard) -> None:
     assert [path.name for path in (board.yard / "runs").iterdir()] == ["open"]
 
 
+def test_gc_empties_the_cache_of_prompts(board: LocalBoard) -> None:
+    put(board, release(nnrun="program"))
+    prefixes = board.yard / "prefixes"
+    prefixes.mkdir()
+    (prefixes / "ab.kv").write_bytes(b"12345")
+    assert gc(board, 1, only_say=True) == ["prefixes/ab.kv", "freed 5"]
+    assert (prefixes / "ab.kv").exists()
+    assert gc(board, 1) == ["prefixes/ab.kv", "freed 5"]
+    assert not list(prefixes.iterdir())
+
+
 def test_gc_can_only_say_what_it_would_do(board: LocalBoard) -> None:
     a, b, _ = three()
     put(board, a)
