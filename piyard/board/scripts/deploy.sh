@@ -65,6 +65,9 @@ settle() {
 
 # A large file is hashed while the next ones arrive; small ones together, which spares processes.
 receive() {
+    # The script's own traps are not those of a pipeline: without these a line that is cut while files
+    # are hashed would end it before it has tidied up.
+    trap '' HUP PIPE
     cd blobs || exit 1
     rm -rf .parts.*
     parts=.parts.$$ named='' whole=no

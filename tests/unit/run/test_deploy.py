@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import subprocess
 import threading
 import zlib
 from collections.abc import Sequence
@@ -32,7 +33,7 @@ from piyard.core.errors import (
     PiyardError,
     WrongBoard,
 )
-from piyard.run.deploy import Deployed, _not_released, deploy_releases
+from piyard.run.deploy import Deployed, _deploy_argv, _not_released, deploy_releases
 from tests.support.local_board import (
     LocalBoard,
     blobs,
@@ -457,6 +458,27 @@ def test_rollback_steps_over_what_gc_removed(board: LocalBoard) -> None:
     assert back(board) == [f"from {c.id} C", f"to {b.id} B"]
     assert back(board) == ["nothing"]
     assert content(board.home / b.folder) == {"nnrun": b"program", "model": b"weights b"}
+
+
+def test_a_line_cut_while_files_are_hashed_leaves_nothing_beside_the_blobs(
+    board: LocalBoard,
+) -> None:
+    what = release(nnrun="program")
+    argv = _deploy_argv([what], lease(), keep=False, rehash=False)
+    pipe = subprocess.PIPE
+    with subprocess.Popen(
+        argv, cwd=board.home, env=board.environment, stdin=pipe, stdout=pipe, stderr=pipe, text=True
+    ) as running:
+        assert running.stdin
+        assert running.stdout
+        while running.stdout.readline() != "ready\n":
+            pass
+        running.stdout.close()
+        (sha,) = shas(what)
+        running.stdin.write(f"send plain\n{sha} 7\nprogramend 0\n")
+        running.stdin.close()
+        running.wait()
+    assert blobs(board) == {sha}
 
 
 def test_gc_keeps_the_newest_and_their_blobs(board: LocalBoard) -> None:
