@@ -13,6 +13,7 @@ from piyard.cli.answers import ONLY_OF_ANSWERS, answer_prompt
 from piyard.cli.job_plan import Plan, conclude, plan_work, run_jobs
 from piyard.cli.own_models import load_or_add
 from piyard.cli.prediction_requests import RunRequest
+from piyard.convert.param import usual_precisions
 from piyard.core import console
 from piyard.core.cancel import raise_if_requested
 from piyard.core.errors import PROGRAM, JobsFailed, WrongInput
@@ -75,8 +76,9 @@ def run_model(request: RunRequest) -> None:
         answer_prompt(request)
         return
     _refuse_answer_flags(request)
-    request = request.replace(precisions=request.precisions or ("fp32",))
     chosen = choose(request)
+    usual = usual_precisions(chosen.model, ("fp32",))
+    request = request.replace(precisions=request.precisions or usual)
     _check_inputs(chosen)
     nnrun_flags(chosen.adjusted_model, chosen.options)  # what is missing is said before any work
     with plan_work(request, "run", models=[chosen.model]) as plan:

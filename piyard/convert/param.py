@@ -232,6 +232,11 @@ def is_quantised(model: Model) -> bool:
     return bool(_quantised_layers(model))
 
 
+def usual_precisions(model: Model, others: Sequence[str]) -> Sequence[str]:
+    """What it is computed in where nothing is said: int8 if quantised, else in these ``others``."""
+    return (INT8,) if is_quantised(model) else others
+
+
 def require_precisions(pairs: Iterable[tuple[Model, str]]) -> None:
     """Raise ``WrongInput`` for a model and a precision it cannot be computed in."""
     for model, precision in pairs:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from itertools import product
 
 import msgspec
 
@@ -11,7 +10,7 @@ from piyard.board.connection import BoardConnection, BoardSpec
 from piyard.build import builder
 from piyard.convert import converter
 from piyard.convert.conversions import Conversion
-from piyard.convert.param import require_precisions
+from piyard.convert.param import require_precisions, usual_precisions
 from piyard.core import console
 from piyard.core.cancel import raise_if_requested
 from piyard.core.errors import DownloadFailed, PiyardError, WrongInput, unknown_name
@@ -35,20 +34,19 @@ def combine_jobs(
 ) -> list[Job]:
     """The jobs for every board, model, precision and number of threads, in that order.
 
-    Without precisions or threads each board has its target's. Raises ``WrongInput`` for an unknown
-    precision, and for more threads than a board has cores.
+    Without precisions or threads each board has its target's, and what is quantised int8. Raises
+    ``WrongInput`` for an unknown precision, and for more threads than a board has cores.
     """
     _check_precisions(precisions)
     jobs = []
     for board in boards:
         check_threads(board, threads)
         bench_options = _bench_options(board, bench)
-        combinations = product(
-            models, precisions or board.target.precisions, threads or [board.default_threads]
-        )
         jobs += [
-            Job(board=board, model=m, precision=p, threads=t, bench=bench_options)
-            for m, p, t in combinations
+            Job(board=board, model=model, precision=precision, threads=number, bench=bench_options)
+            for model in models
+            for precision in precisions or usual_precisions(model, board.target.precisions)
+            for number in threads or [board.default_threads]
         ]
     return jobs
 

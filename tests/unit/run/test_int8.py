@@ -80,6 +80,15 @@ def test_what_is_quantised_computes_in_int8_only(pair: Pair) -> None:
     assert caught.value.remedy == "--precision int8"
 
 
+def test_without_a_precision_what_is_quantised_computes_in_int8_and_the_rest_in_the_targets(
+    pair: Pair,
+) -> None:
+    models = [load_model("resnet18"), load_model(pair(first=" 8=2"))]
+    jobs = plan_jobs([BoardConnection(select_board("pi5"), "rpi5")], models)
+    planned = [(job.model.name, job.precision) for job in jobs]
+    assert planned == [("resnet18", "fp32"), ("resnet18", "fp16"), ("mine", "int8")]
+
+
 def test_planning_refuses_it_before_anything_is_built() -> None:
     with pytest.raises(WrongInput, match="resnet18 has no quantised layer"):
         plan_jobs(
