@@ -31,7 +31,14 @@ from piyard.cli.named_types import (
     TASK,
 )
 from piyard.cli.request import Request, flag
-from piyard.cli.value_types import SWITCH, TEXT, many, text
+from piyard.cli.value_types import SWITCH, TEXT, many, single, text
+
+CALIBRATION = flag(
+    "a text like those a language model will read: rounding then looks at what the text makes each "
+    "matrix compute (GPTQ)",
+    text("FILE"),
+    default="",
+)
 
 
 class BuildRequest(DryRunRequest):
@@ -61,12 +68,7 @@ class ConvertRequest(DryRunRequest):
         default=(),
         name="precision",
     )
-    calibration: str = flag(
-        "a text like those a language model will read: rounding then looks at what the text makes "
-        "each matrix compute (GPTQ)",
-        text("FILE"),
-        default="",
-    )
+    calibration: str = CALIBRATION
     errors: bool = flag("show what rounding has cost each matrix", SWITCH, default=False)
 
 
@@ -122,6 +124,13 @@ class AddModelRequest(DryRunRequest, TableRequest):
         text("N[,N…]"),
         default="",
     )
+    precisions: tuple[str, ...] = flag(
+        "of a language model, in which it is converted and proved: fp32, fp16, int8 or int4 (int4)",
+        single(LANGUAGE_PRECISION),
+        default=(),
+        name="precision",
+    )
+    calibration: str = CALIBRATION
     network: str = flag(
         "the network whose weights the file holds: timm:NAME of one of timm's, which must be "
         "installed (found out for piyard's own)",

@@ -26,15 +26,20 @@ DEFAULT_PRECISION = "int4"
 
 def convert_language_models(request: ConvertRequest, names: Sequence[str]) -> None:
     """Convert each in each precision, or print which would be."""
-    calibration = Path(request.calibration) if request.calibration and names else None
-    if calibration and not calibration.is_file():
-        raise WrongInput(f"there is no file {calibration}", remedy="name a text for --calibration")
+    calibration = _find_calibration(request) if names else None
     for model in [load_language_model(name) for name in names]:
         for precision in request.precisions or (DEFAULT_PRECISION,):
             if request.dry_run:
                 print(f"convert {model.name} to {precision}, or find it converted")
                 continue
             _convert(request, model, precision, calibration)
+
+
+def _find_calibration(request: ConvertRequest | AddModelRequest) -> Path | None:
+    path = Path(request.calibration) if request.calibration else None
+    if path and not path.is_file():
+        raise WrongInput(f"there is no file {path}", remedy="name a text for --calibration")
+    return path
 
 
 def add_language_model(request: AddModelRequest) -> None:
@@ -44,15 +49,18 @@ def add_language_model(request: AddModelRequest) -> None:
     """
     path = Path(request.file)
     name = request.name or name_after(path)
+    calibration = _find_calibration(request)
+    (precision,) = request.precisions or (DEFAULT_PRECISION,)
     addition = plan_language_addition(path, name, request.licence, replace=request.replace_model)
     for line in addition.lines:
         console.info(line)
     if request.dry_run:
+        console.info(f"convert {name} to {precision}")
         return
     before = addition.path.read_bytes() if addition.path.is_file() else None
     apply_language_addition(addition)
     try:
-        plan = plan_language(load_language_model(name), DEFAULT_PRECISION)
+        plan = plan_language(load_language_model(name), precision, calibration=calibration)
         conversion = convert_language_model(plan, force=request.force)
     except BaseException:
         if before is None:

@@ -58,6 +58,11 @@ def add_from_request(request: AddModelRequest) -> None:
     if is_language_file(Path(request.file)):
         add_language_model(request)
         return
+    if request.precisions or request.calibration:
+        raise WrongInput(
+            f"{request.file} is not a language model: its conversion is for every precision",
+            remedy="leave --precision and --calibration away; a board's run chooses the precision",
+        )
     add_model(
         file_options(request),
         force=request.force,

@@ -18,7 +18,7 @@ from piyard.convert.language.formats import Formats
 from piyard.convert.language.fused_graph import LayerError
 from piyard.convert.language.picture_proof import PictureProof
 from piyard.convert.language.picture_tower import PICTURE_FILES
-from piyard.core.errors import PROGRAM, ConversionFailed
+from piyard.core.errors import ConversionFailed
 from piyard.core.parsing import Count
 from piyard.core.store import Manifest, WeightsInfo
 from piyard.language.config import TransformerConfig
@@ -102,7 +102,8 @@ class LanguageConversion(msgspec.Struct, frozen=True, kw_only=True):
                 f"{self.model.title} in {self.manifest.precision} is too far from the original",
                 evidence="\n".join(self.manifest.failed),
                 remedy=f"kept: {self.folder}; a text like what it will read makes rounding better: "
-                f"{PROGRAM} convert --calibration FILE; --force uses it all the same",
+                "--calibration FILE; int8 is nearer than int4: --precision int8; --force uses it "
+                "all the same",
             )
         return self
 

@@ -61,5 +61,21 @@ def test_weights_in_several_files_are_refused_with_the_way_out(tmp_path):
     assert "save_pretrained" in raised.value.remedy
 
 
+def test_it_is_converted_in_the_precision_that_is_named(tmp_path, capsys):
+    path = write_folder(tmp_path / "their")
+    add(path, precisions=("int8",), dry_run=True)
+    assert "convert mine to int8" in capsys.readouterr().err
+    add(path, precisions=("int8",))
+    assert "mine in int8: converted and proved" in capsys.readouterr().err
+    with pytest.raises(WrongInput, match="there is no file"):
+        add(path, replace_model=True, calibration=str(tmp_path / "none.txt"))
+
+
+def test_a_model_of_pictures_takes_no_precision(tmp_path):
+    (tmp_path / "net.onnx").touch()
+    with pytest.raises(WrongInput, match=r"net\.onnx is not a language model"):
+        add(tmp_path / "net.onnx", precisions=("int8",))
+
+
 def test_the_default_is_four_bits():
     assert language.DEFAULT_PRECISION == "int4"
