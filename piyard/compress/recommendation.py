@@ -25,23 +25,36 @@ def recommend(rows: Sequence[Row], keep: float | None = None) -> str:
     timed = [row for row in variants if row.speedup is not None]
     if not timed:
         return _by_size(min(variants, key=lambda row: row.judged.bytes), original)
-    fastest = max(timed, key=lambda row: row.speedup or 0)
     if original.judged.accuracy is None:
+        fastest = max(timed, key=lambda row: row.speedup or 0)
         return (
             f"{describe_speed(fastest, original)}; its accuracy is not known: name data with truth"
         )
-    limit = _least_accuracy(original.judged.accuracy, keep)
+    return _by_time(timed, original, _least_accuracy(original.judged.accuracy, keep))
+
+
+def _by_time(timed: Sequence[Row], original: Row, limit: float) -> str:
+    """Of variants whose times are known: the fastest of those at least as accurate as ``limit``."""
     right = [row for row in timed if (row.judged.accuracy or 0) >= limit]
     faster = [row for row in right if (row.speedup or 0) >= FASTER]
     if faster:
         best = max(faster, key=lambda row: row.speedup or 0)
         return f"{describe_speed(best, original)}, {_points_text(best, original)}; take it"
+    better = [row for row in timed if _is_as_fast(row) and (row.points_off or 0) > 0]
+    if better:
+        best = max(better, key=lambda row: row.points_off or 0)
+        return f"{best.judged.model}: {_points_text(best, original)} in the same time; take it"
+    fastest = max(timed, key=lambda row: row.speedup or 0)
     if (fastest.speedup or 0) < FASTER:
         return _no_gain(fastest, original)
     return (
         f"{describe_speed(fastest, original)}, but {_points_text(fastest, original)}: that is too "
         "much; train longer (--epochs) or take away less"
     )
+
+
+def _is_as_fast(row: Row) -> bool:
+    return (row.speedup or 0) >= 1 / FASTER
 
 
 def _least_accuracy(accuracy: float, keep: float | None) -> float:

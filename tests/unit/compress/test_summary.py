@@ -51,6 +51,14 @@ def test_a_difference_within_chance_is_said():
     assert "within what chance does" in recommend(make_rows([judged(), MIXED]))
 
 
+def test_what_is_more_accurate_in_the_same_time_is_taken():
+    learnt = judged("net@distill", 73.0, 8.1)
+    rows = make_rows([judged(interval=None), learnt])
+    assert recommend(rows) == "net@distill: +1.2 points top-1 in the same time; take it"
+    slower = judged("net@distill", 73.0, 9.0)
+    assert "does not pay" in recommend(make_rows([judged(interval=None), slower]))
+
+
 def test_int8_that_does_not_pay():
     slow = judged("net@ptq-int8", 71.7, 9.5, precision="int8", time_source="counted")
     rows = make_rows([judged(time_source="counted"), slow])
