@@ -7,7 +7,8 @@ r"""How many of the networks that people bring ``model.add`` takes and proves, b
 Each network is written by ``benchmarks/exports.py`` under ``--python``, one that has ultralytics,
 timm, torchvision and onnxscript, and added by ``model.add`` in a clone of this checkout, as a user
 would. Checkpoints also need the packages in piyard's own environment (``PYTHONPATH`` will do). A
-cell is ``proved``, or the exit code of the refusal; each refusal's own sentence is below the table.
+cell is ``proved`` (in fp32 and fp16), ``fp32 only``, or the exit code of the refusal; each
+refusal's own sentence is below the table.
 Weights are seeded: they show what is taken, never an accuracy. Each outcome is appended to the file
 of ``--outcomes`` at once; ``--resume`` attempts only what is not in it.
 """
@@ -135,6 +136,19 @@ def list_attempts(
     ]
 
 
+class Added(msgspec.Struct, frozen=True, kw_only=True):
+    """What ``model.add`` prints of a model, as far as it is read here."""
+
+    state: str
+    proved_in: list[str]
+    proof: list[dict[str, object]]
+
+    @property
+    def proof_precisions(self) -> set[object]:
+        """Those that were compared."""
+        return {row["Data type"] for row in self.proof}
+
+
 class Workshop(msgspec.Struct, frozen=True, kw_only=True):
     """Where networks are written and added."""
 
@@ -158,9 +172,9 @@ class Workshop(msgspec.Struct, frozen=True, kw_only=True):
             return _ended(attempt, NOT_WRITTEN, _last_line(done.stderr))
         file = done.stdout.strip().splitlines()[-1]
         argv = [sys.executable, "-m", "piyard", "model.add", file, "--name", folder.name]
-        done = _run([*argv, *_flags(attempt)], self.checkout)
+        done = _run([*argv, "--format", "json", *_flags(attempt)], self.checkout)
         if done.returncode == 0:
-            return _ended(attempt, PROVED, "")
+            return _added(attempt, done.stdout)
         return _ended(attempt, f"exit {done.returncode}", _refusal(done.stderr))
 
 
@@ -190,6 +204,14 @@ def _refusal(stderr: str) -> str:
 
 def _last_line(text: str) -> str:
     return (text.strip().splitlines() or [""])[-1][:300]
+
+
+def _added(attempt: Attempt, facts: str) -> Attempt:
+    """Proved in each precision, or in some: what fp16 loses is no proof."""
+    added = msgspec.json.decode(facts, type=Added)
+    if set(added.proved_in) == added.proof_precisions:
+        return _ended(attempt, PROVED, "")
+    return _ended(attempt, f"{', '.join(added.proved_in) or 'none'} only", added.state[:300])
 
 
 def _ended(attempt: Attempt, outcome: str, words: str) -> Attempt:

@@ -237,6 +237,7 @@ def _print_json(
     if conversion:
         rows = proof_rows(conversion)
         facts["state"] = describe_state(conversion)
+        facts["proved_in"] = conversion.proved_in
         facts["conversion"] = str(conversion.folder)
         facts["proof"] = json.loads(render_table(PROOF_COLUMNS, rows, "json"))
     if sample:

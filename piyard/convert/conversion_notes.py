@@ -106,6 +106,9 @@ def _blind_outputs(conversion: Conversion) -> list[tuple[str, str]]:
 
 def describe_state(conversion: Conversion) -> str:
     """Whether it was proved, in a few words."""
+    if conversion.failed and conversion.proved_in:
+        proved = ", ".join(conversion.proved_in)
+        return f"proved in {proved} only (--precision {proved}): {conversion.failed[0]}"
     if conversion.failed:
         return f"FAILED its proof: {conversion.failed[0]}"
     if conversion.empty:

@@ -246,6 +246,16 @@ class Conversion(msgspec.Struct, frozen=True, kw_only=True):
         return self
 
     @property
+    def proved_in(self) -> list[str]:
+        """The precisions whose proofs held; none where fp32 itself is wrong."""
+        if self._fails_in_fp32:
+            return []
+        return [each for each in self.manifest.proof if not self._speaks_against(each)]
+
+    def _speaks_against(self, precision: str) -> bool:
+        return any(line.startswith(precision) for line in self.failed)
+
+    @property
     def _fails_in_fp32(self) -> bool:
         return any(line.startswith((FP32, INT8)) for line in self.failed)
 

@@ -61,8 +61,9 @@ def test_a_net_that_cannot_be_helped_says_where_it_begins(overflowing, names, mo
     """It is kept all the same: fp32 is right."""
     monkeypatch.setattr(mask_search, "MAX_FP32_SHARE", 0.0)
     add(ask(overflowing, names))
-    assert "FAILED its proof: fp16" in capsys.readouterr().err
+    assert "proved in fp32 only (--precision fp32): fp16" in capsys.readouterr().err
     conversion = convert_model(load_model("mine"), force=True)
+    assert conversion.proved_in == ["fp32"]
     assert conversion.require_proved(["fp32"]) is conversion
     with pytest.raises(ConversionFailed) as caught:
         conversion.require_proved(["fp16"])

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -67,6 +68,17 @@ def test_of_a_repeated_attempt_the_last_outcome_counts(tmp_path: Path) -> None:
     again = Attempt(network="a", form="onnx", outcome=PROVED)
     file.write_bytes(b"\n".join(map(msgspec.json.encode, (first, other, again))))
     assert models_people_have.read_outcomes(file) == [again, other]
+
+
+def test_what_is_right_in_fp32_alone_is_not_counted_as_proved() -> None:
+    proof = [{"Data type": "fp32"}, {"Data type": "fp16"}]
+    whole = {"state": "converted and proved", "proved_in": ["fp32", "fp16"], "proof": proof}
+    half = {"state": "proved in fp32 only: fp16", "proved_in": ["fp32"], "proof": proof}
+    attempt = Attempt(network="a", form="onnx")
+    outcomes = [
+        models_people_have._added(attempt, json.dumps(facts)).outcome for facts in (whole, half)
+    ]
+    assert outcomes == [PROVED, "fp32 only"]
 
 
 def test_a_refusal_is_its_own_sentence_and_the_remedy() -> None:
