@@ -93,9 +93,9 @@ def lasted(outcome: Outcome) -> float:
     return end - begin
 
 
-def stopped(summary: dict[str, Any], fraction: float) -> str:
-    """What should have ended it: a quiet machine may reach any fraction."""
-    return "interval" if summary["half_width"] <= fraction else "budget"
+def ends(summary: dict[str, Any], fraction: float) -> set[str]:
+    """What may have ended it: a quiet machine reaches any fraction, maybe with the last sample."""
+    return {"interval", "budget"} if summary["half_width"] <= fraction else {"budget"}
 
 
 def test_a_known_median_is_no_reason_to_stop_before_the_least_time(bench):
@@ -124,7 +124,7 @@ def test_the_budget_bounds_the_least_time(bench):
 def test_an_interval_that_is_not_kept_goes_on_beyond_the_least_time(bench):
     outcome = bench("--budget", 0.2, "--min-seconds", 0.05, "--interval", 0.0001)
     result = outcome.line("summary")
-    assert result["stopped"] == stopped(result, 0.0001)
+    assert result["stopped"] in ends(result, 0.0001)
     assert lasted(outcome) >= (0.15 if result["stopped"] == "budget" else 0.05 - 0.002)
 
 
@@ -153,7 +153,7 @@ def test_the_budget_bounds_an_interval_out_of_reach(nnrun: Run, tmp_path):
 
 def test_the_summary_says_what_ended_it(bench):
     result = bench("--budget", 0.05, "--interval", 0.0001).line("summary")
-    assert result["stopped"] == stopped(result, 0.0001)
+    assert result["stopped"] in ends(result, 0.0001)
 
 
 def test_a_plain_budget_says_so(bench):

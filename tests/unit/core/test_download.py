@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from piyard.core import download
+from piyard.core import mirror as mirrors
 from piyard.core.download import ATTEMPTS, known_sha256
 from piyard.core.errors import DownloadFailed, WrongInput
 from tests.support import file_server as play
@@ -293,7 +294,7 @@ def test_an_unlisted_mirror_is_hashed_once(mirror, monkeypatch):
         hashed.append(path)
         return real(path)
 
-    monkeypatch.setattr(download, "sha256_of_file", counted)
+    monkeypatch.setattr(mirrors, "sha256_of_file", counted)
     assert [known_sha256(SHA), known_sha256(SHA)] == [SHA, SHA]
     assert len(hashed) == 1
     (mirror / "deep" / "renamed.bin").write_bytes(b"changed")
