@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     from torch import nn
 
 
-COUNTED_TARGETS = frozenset({"rpi5"})
-"""Those whose cycles and memory the counts are of."""
+COUNTED_TARGET = "rpi5"
+"""Whose cycles and memory the counts are of."""
 THREADS = 4
 
 
@@ -73,10 +73,10 @@ def count_conversion(machine: Machine, conversion: Conversion, precision: str) -
 
 def require_counting(target: str) -> None:
     """Raise ``WrongInput`` or ``NotSetUp`` where nothing counts what that kind of board does."""
-    if target not in COUNTED_TARGETS:
+    if target != COUNTED_TARGET:
         raise WrongInput(
             f"--counted: nothing counts what a {target} does",
-            remedy=f"known: {', '.join(COUNTED_TARGETS)}; or leave out --counted",
+            remedy=f"known: {COUNTED_TARGET}; or leave out --counted",
         )
     if not can_count():
         raise NotSetUp(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from piyard.build.builder import build_nnrun
-from piyard.compress.counted_cost import COUNTED_TARGETS, THREADS, count_conversion
+from piyard.compress.counted_cost import COUNTED_TARGET, THREADS, count_conversion
 from piyard.compress.judging import Speed, board_precision
 from piyard.convert import converter
 from piyard.core import console
@@ -17,7 +17,7 @@ from piyard.models.definition import Model
 
 def count_speeds(models: Sequence[Model], target: Target) -> dict[str, Speed]:
     """Estimates by the models' names; none where nothing can be counted, which is said."""
-    if target.name not in COUNTED_TARGETS or not can_count():
+    if target.name != COUNTED_TARGET or not can_count():
         console.info(f"no emulator here counts what a {target.name} does")
         return {}
     try:

@@ -40,10 +40,11 @@ def _by_time(timed: Sequence[Row], original: Row, limit: float) -> str:
     if faster:
         best = max(faster, key=lambda row: row.speedup or 0)
         return f"{describe_speed(best, original)}, {_points_text(best, original)}; take it"
-    better = [row for row in timed if _is_as_fast(row) and (row.points_off or 0) > 0]
+    better = [row for row in timed if _is_as_fast(row) and _is_better(row, original)]
     if better:
         best = max(better, key=lambda row: row.points_off or 0)
-        return f"{best.judged.model}: {_points_text(best, original)} in the same time; take it"
+        same = "for the same work" if best.judged.time_ms is None else "in the same time"
+        return f"{best.judged.model}: {_points_text(best, original)} {same}; take it"
     fastest = max(timed, key=lambda row: row.speedup or 0)
     if (fastest.speedup or 0) < FASTER:
         return _no_gain(fastest, original)
@@ -55,6 +56,18 @@ def _by_time(timed: Sequence[Row], original: Row, limit: float) -> str:
 
 def _is_as_fast(row: Row) -> bool:
     return (row.speedup or 0) >= 1 / FASTER
+
+
+def _is_better(row: Row, original: Row) -> bool:
+    return (row.points_off or 0) > 0 and not _is_chance(row, original)
+
+
+def _is_chance(row: Row, original: Row) -> bool:
+    """Whether chance alone makes such a difference on so many pictures; unknown is not."""
+    if original.judged.interval is None:
+        return False
+    low, high = original.judged.interval
+    return abs(row.points_off or 0) <= (high - low) / 2
 
 
 def _least_accuracy(accuracy: float, keep: float | None) -> float:
@@ -97,7 +110,6 @@ def _no_gain(row: Row, original: Row) -> str:
 def _points_text(row: Row, original: Row) -> str:
     points = row.points_off or 0.0
     text = f"{points:+.1f} points {original.judged.metric}"
-    low_high = original.judged.interval
-    if low_high and abs(points) <= (low_high[1] - low_high[0]) / 2:
+    if _is_chance(row, original):
         text += " (within what chance does on these pictures)"
     return text

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 from piyard.build.builder import build_nnrun
+from piyard.compress.counted_cost import COUNTED_TARGET
 from piyard.compress.method import Step
 from piyard.compress.ptq.accuracy import Judge, ask_accuracy
 from piyard.compress.ptq.inputs import PictureInputs, other_pictures
@@ -29,8 +30,6 @@ from piyard.core.text import format_count
 from piyard.measure.counted.layers import open_machine
 from piyard.models.definition import Model
 
-COUNTED_TARGET = "rpi5"
-"""The board whose core is counted."""
 MOST_KEPT = 0.5
 """Of the layers: where accuracy asks for more, int8 is the wrong thing."""
 SHOWN_LOSSES = 3

@@ -29,8 +29,8 @@ class Machine:
 
 
 def test_a_network_is_counted_as_a_board_computes_it() -> None:
-    machine = Machine()
-    prices = CountedPrices(Counter(machine=machine, precision="fp16"))  # type: ignore[arg-type]
+    machine: Any = Machine()
+    prices = CountedPrices(Counter(machine=machine, precision="fp16"))
     small, large = (
         prices.of_network(nn.Sequential(nn.Conv2d(1, width, 3), nn.ReLU()).eval(), (1, 8, 8))
         for width in (8, 16)

@@ -55,6 +55,11 @@ def test_what_is_more_accurate_in_the_same_time_is_taken():
     learnt = judged("net@distill", 73.0, 8.1)
     rows = make_rows([judged(interval=None), learnt])
     assert recommend(rows) == "net@distill: +1.2 points top-1 in the same time; take it"
+    by_chance = make_rows([judged(interval=(67.0, 75.0)), learnt])
+    assert "does not pay" in recommend(by_chance)
+    untimed = {"time_ms": None, "time_source": "macs", "macs": 300_000_000}
+    rows = make_rows([judged(interval=None, **untimed), judged("net@distill", 73.0, **untimed)])
+    assert recommend(rows).endswith("for the same work; take it")
     slower = judged("net@distill", 73.0, 9.0)
     assert "does not pay" in recommend(make_rows([judged(interval=None), slower]))
 
