@@ -21,6 +21,7 @@ import math
 import random
 import tempfile
 from collections.abc import Sequence
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -215,7 +216,8 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1)
     arguments = parser.parse_args()
     with quiet_imports():
-        import piyard.compress.qat.training  # noqa: F401  # what it logs once is of no use
+        # What torchao logs when it is first imported is of no use here.
+        import_module("piyard.compress.qat.training")
     model = at_side(load_model(MODEL), arguments.side)
     data = read_dataset(arguments.data, model, read_labels(model))
     network, pictures = open_network(model), labelled_pictures(model, data)
