@@ -162,6 +162,23 @@ std::vector<int> Args::read_sizes(const std::string& flag, const std::string& wo
     return sizes;
 }
 
+std::vector<Flag> join_flags(std::initializer_list<std::vector<Flag>> lists) {
+    std::vector<Flag> joined;
+    for (const std::vector<Flag>& flags : lists) joined.insert(joined.end(), flags.begin(), flags.end());
+    return joined;
+}
+
+std::vector<Flag> without_flags(std::vector<Flag> flags, const std::vector<std::string>& names) {
+    const auto is_named = [&](const Flag& flag) { return std::find(names.begin(), names.end(), flag.name) != names.end(); };
+    flags.erase(std::remove_if(flags.begin(), flags.end(), is_named), flags.end());
+    return flags;
+}
+
+std::vector<Flag> all_optional(std::vector<Flag> flags) {
+    for (Flag& flag : flags) flag.required = false;
+    return flags;
+}
+
 std::vector<Flag> with_prefix(std::vector<Flag> flags, const std::string& prefix) {
     for (Flag& flag : flags) flag.name = "--" + prefix + flag.name.substr(2);
     return flags;

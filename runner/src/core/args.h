@@ -1,5 +1,6 @@
 #pragma once
 
+#include <initializer_list>
 #include <map>
 #include <optional>
 #include <string>
@@ -68,6 +69,13 @@ private:
 };
 
 std::string help_text(const Verb& verb);
+
+// The flags of each list, in that order.
+std::vector<Flag> join_flags(std::initializer_list<std::vector<Flag>> lists);
+
+std::vector<Flag> without_flags(std::vector<Flag> flags, const std::vector<std::string>& names);
+
+std::vector<Flag> all_optional(std::vector<Flag> flags);
 
 // The same flags for a second net.
 std::vector<Flag> with_prefix(std::vector<Flag> flags, const std::string& prefix);

@@ -124,7 +124,7 @@ ncnn::Mat Session::hidden(const ncnn::Mat& embeddings, int threads) {
     ncnn::Extractor extractor = model_.net().create_extractor();
     ncnn::Mat rows;
     const int failed = extractor.input(input_, embeddings) | extractor.extract(output_, rows);
-    if (failed != 0) throw Failure(Exit::input, "the net failed; is there enough memory?");
+    if (failed != 0) throw Failure(Exit::input, model_.request().param + ": the inference failed; is there enough memory?");
     if (rows.w != head_->shape().inputs || rows.h != embeddings.h)
         throw Failure(Exit::model, model_.request().param + ": lm_head gets " + format_shape(shape_of(rows)) + " and takes rows of " +
                                        std::to_string(head_->shape().inputs) + " values");

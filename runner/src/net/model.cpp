@@ -144,13 +144,13 @@ int Model::blob_index(const std::string& name) const {
     return index == indices_.end() ? -1 : index->second;
 }
 
-int Model::run(const ncnn::Mat* inputs, std::vector<ncnn::Mat>& outputs) const {
+void Model::run(const ncnn::Mat* inputs, std::vector<ncnn::Mat>& outputs) const {
     ncnn::Extractor extractor = net_.create_extractor();
     int failed = 0;
     for (const Blob& blob : inputs_) failed |= extractor.input(blob.index, *inputs++);
     for (const std::size_t i : extraction_)
         if (failed == 0) failed = extractor.extract(outputs_[i].index, outputs[i]);
-    return failed;
+    if (failed != 0) throw Failure(Exit::input, request_.param + ": the inference failed; is there enough memory?");
 }
 
 }  // namespace nnrun

@@ -53,10 +53,10 @@ public:
     const std::vector<Blob>& outputs() const { return outputs_; }
 
     int blob_index(const std::string& name) const;
-    // ncnn's return code; 0 is success.
-    int run(const ncnn::Mat& input, std::vector<ncnn::Mat>& outputs) const { return run(&input, outputs); }
+    // An inference that ncnn gives up is a Failure with Exit::input.
+    void run(const ncnn::Mat& input, std::vector<ncnn::Mat>& outputs) const { run(&input, outputs); }
     // As many inputs as the request says, in the order of the .param.
-    int run(const ncnn::Mat* inputs, std::vector<ncnn::Mat>& outputs) const;
+    void run(const ncnn::Mat* inputs, std::vector<ncnn::Mat>& outputs) const;
 
 private:
     void choose_inputs();

@@ -46,15 +46,15 @@ Task read_task(const Args& args) {
     return name == "segment" ? Task::segment : name == "pose" ? Task::pose : name == "obb" ? Task::obb : Task::detect;
 }
 
+// From a picture's file to what the net sees, and from its outputs to what they mean.
+std::vector<Flag> picture_flags() { return join_flags({preprocess_flags(), classifier_flags(), head_flags(false), region_flags()}); }
+
 EndToEndPlan read_end_to_end(const Args& args) {
     EndToEndPlan plan;
     plan.picture = args.text("--picture");
-    for (const Flag& flag : preprocess_flags()) require(args, flag.name, !plan.picture.empty(), "--picture");
-    for (const Flag& flag : classifier_flags()) require(args, flag.name, !plan.picture.empty(), "--picture");
-    for (const Flag& flag : head_flags(false)) require(args, flag.name, !plan.picture.empty(), "--picture");
+    for (const Flag& flag : picture_flags()) require(args, flag.name, !plan.picture.empty(), "--picture");
     require(args, "--task", args.has("--head"), "--head");
     require(args, "--raw", !plan.picture.empty(), "--picture");
-    for (const Flag& flag : region_flags()) require(args, flag.name, !plan.picture.empty(), "--picture");
     require(args, "--end-to-end", !plan.picture.empty(), "--picture");
     plan.max_runs = args.integer("--end-to-end", 1, max_inferences, 20);
     plan.classifier = read_classifier(args);
@@ -148,9 +148,7 @@ private:
         forget_outputs();
     }
 
-    void run() {
-        if (model_.run(inputs_.data(), outputs_) != 0) throw Failure(Exit::input, "the inference failed; is there enough memory?");
-    }
+    void run() { model_.run(inputs_.data(), outputs_); }
 
     void forget_outputs() {
         for (ncnn::Mat& output : outputs_) output.release();
@@ -188,10 +186,12 @@ void rehearse_head(const Request& request, const EndToEndPlan& plan) {
 }  // namespace
 
 std::vector<Flag> bench_flags() {
-    std::vector<Flag> flags{
+    const std::vector<Flag> inputs{
         {"--shape", "C,H,W", "of the input, also H,W or W; once for each input in the order of the .param", true, true},
         {"--seed", "N", "of the input's splitmix64 stream; default 1"},
         {"--span", "LOW,HIGH", "of the input's values; default -1,1"},
+    };
+    const std::vector<Flag> more{
         {"--cold", "", "also time loading and the first inference from files that are not in memory"},
         {"--picture", "FILE", "also time all from this file to its classes or, with --head, its objects or regions"},
         {"--task", "NAME", "with --head: what the net is for, detect, segment, pose or obb; default detect"},
@@ -199,13 +199,7 @@ std::vector<Flag> bench_flags() {
         {"--end-to-end", "N", "with --picture: as often as inferences are timed, but at most N times; default 20"},
         {"--save-outputs", "DIR", "write each output to DIR/<blob>.f32"},
     };
-    const std::vector<Flag> timing = timing_flags();
-    flags.insert(flags.begin() + 3, timing.begin(), timing.end());
-    const std::vector<Flag> steps = preprocess_flags();
-    flags.insert(flags.end(), steps.begin(), steps.end());
-    for (const std::vector<Flag>& more : {classifier_flags(), head_flags(false), region_flags()})
-        flags.insert(flags.end(), more.begin(), more.end());
-    return with_net_flags(flags);
+    return with_net_flags(join_flags({inputs, timing_flags(), more, picture_flags()}));
 }
 
 int bench(const Args& args) {

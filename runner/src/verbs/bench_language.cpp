@@ -162,23 +162,18 @@ class DecodeSpeed : public Speed {
 };
 
 std::vector<Flag> speed_flags(const std::string& tokens) {
-    std::vector<Flag> flags{
+    const std::vector<Flag> own{
         {"--tokens", "N", tokens},
         {"--threads", "N", "default: the number of big cores"},
         {"--seed", "N", "of the tokens' splitmix64 stream; default 1"},
         {"--save-outputs", "DIR", "write the logits after all tokens to DIR/logits.f32"},
     };
-    for (const Flag& flag : timing_flags()) flags.push_back(flag);
-    return flags;
+    return join_flags({own, timing_flags()});
 }
 
-// Of the flags of a session, those that a benchmark decides itself.
-std::vector<Flag> without_given(std::vector<Flag> flags) {
-    const auto is_given = [](const Flag& flag) {
-        return flag.name == "--context" || flag.name == "--prefill-threads" || flag.name == "--decode-threads";
-    };
-    flags.erase(std::remove_if(flags.begin(), flags.end(), is_given), flags.end());
-    return flags;
+// Without those of a session that a benchmark decides itself.
+std::vector<Flag> with_session_flags(const std::vector<Flag>& own) {
+    return without_flags(with_language_flags(own), {"--context", "--prefill-threads", "--decode-threads"});
 }
 
 template <typename Kind>
@@ -194,12 +189,12 @@ int measure(const Args& args, int tokens) {
 
 }  // namespace
 
-std::vector<Flag> bench_prefill_flags() { return without_given(with_language_flags(speed_flags("of the prompt; default 512"))); }
+std::vector<Flag> bench_prefill_flags() { return with_session_flags(speed_flags("of the prompt; default 512")); }
 
 std::vector<Flag> bench_decode_flags() {
     std::vector<Flag> flags = speed_flags("of an answer, one after the other; default 128");
     flags.insert(flags.begin() + 1, {"--past", "N", "tokens before the answer; default 0"});
-    return without_given(with_language_flags(flags));
+    return with_session_flags(flags);
 }
 
 int bench_prefill(const Args& args) { return measure<PrefillSpeed>(args, 512); }

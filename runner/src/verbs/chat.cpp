@@ -114,7 +114,7 @@ void converse(LinesIn& lines, Conversation& conversation) {
 }  // namespace
 
 std::vector<Flag> chat_flags() {
-    std::vector<Flag> flags{
+    const std::vector<Flag> own{
         {"--system", "TEXT", "what the model is told before the conversation"},
         {"--no-thinking", "", "a model that can think aloud before it answers shall not"},
         {"--turns", "FILE",
@@ -122,8 +122,7 @@ std::vector<Flag> chat_flags() {
          "{\"reset\": true} or {\"end\": true}"},
         {"--idle", "SECONDS", "with --turns: end when nothing comes for so long; default 3600"},
     };
-    for (const std::vector<Flag>& more : {picture_flags(), answer_flags()}) flags.insert(flags.end(), more.begin(), more.end());
-    return with_language_flags(flags);
+    return with_language_flags(join_flags({own, picture_flags(), answer_flags()}));
 }
 
 int chat(const Args& args) {

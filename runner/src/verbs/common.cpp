@@ -13,7 +13,7 @@
 namespace nnrun {
 
 std::vector<Flag> with_net_flags(const std::vector<Flag>& own) {
-    std::vector<Flag> flags{
+    const std::vector<Flag> flags{
         {"--param", "FILE", "the net, a text .param", true},
         {"--bin", "FILE", "its weights", true},
         {"--threads", "N", "default: the number of big cores"},
@@ -23,8 +23,7 @@ std::vector<Flag> with_net_flags(const std::vector<Flag>& own) {
         {"--input-blob", "NAME", "default: the net's input"},
         {"--output-blob", "NAME", "default: all outputs", false, true},
     };
-    flags.insert(flags.end(), own.begin(), own.end());
-    return flags;
+    return join_flags({flags, own});
 }
 
 Request read_request(const Args& args) {

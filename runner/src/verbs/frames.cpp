@@ -17,6 +17,7 @@
 #include "vision/detector.h"
 #include "vision/draw.h"
 #include "vision/preprocess.h"
+#include "vision/semantic.h"
 
 namespace nnrun {
 
@@ -157,8 +158,6 @@ void Drawings::write(long index, const Image& image) {
 
 namespace {
 
-void append(std::vector<Flag>& flags, const std::vector<Flag>& more) { flags.insert(flags.end(), more.begin(), more.end()); }
-
 bool finite(const RotatedBox& box) {
     return std::isfinite(box.x) && std::isfinite(box.y) && std::isfinite(box.width) && std::isfinite(box.height) &&
            std::isfinite(box.angle);
@@ -183,13 +182,8 @@ void check_finite(const std::vector<Object>& objects) {
 }  // namespace
 
 std::vector<Flag> frame_flags(const std::vector<Flag>& own) {
-    std::vector<Flag> flags{{"--labels", "FILE", "one label a line"}};
-    append(flags, input_flags());
-    append(flags, draw_flags());
-    append(flags, preview_flags());
-    append(flags, preprocess_flags());
-    append(flags, own);
-    return with_net_flags(flags);
+    const std::vector<Flag> labels{{"--labels", "FILE", "one label a line"}};
+    return with_net_flags(join_flags({labels, input_flags(), draw_flags(), preview_flags(), preprocess_flags(), own}));
 }
 
 FramesPlan read_frames(const Args& args) {
@@ -219,15 +213,30 @@ int process_frames(const FramesPlan& plan, const FindObjects& find) {
     return tally.failed == 0 ? 0 : static_cast<int>(Exit::input);
 }
 
-int run_detector(const Args& args, const HeadPlan& head) {
-    const FramesPlan plan = read_frames(args);
+namespace {
+
+using Rehearse = void (*)(const Request& request, const HeadPlan& head, const Preprocess& steps, std::size_t labels);
+
+// `Finder` makes objects of a picture.
+template <typename Finder>
+int run_finder(const Args& args, const FramesPlan& plan, const HeadPlan& head, Rehearse rehearse_net) {
     const Preprocess steps = read_fixed_preprocess(args);
     const Request request = read_request(args);
-    rehearse_detector(request, head, steps, plan.labels.size());
+    rehearse_net(request, head, steps, plan.labels.size());
     const Model model(request);
-    Detector detector(model, head, steps);
-    write_header(args, model, detector.describe());
-    return process_frames(plan, [&](const Image& image, Stages& ms) -> std::vector<Object>& { return detector(image, ms); });
+    Finder find(model, head, steps);
+    write_header(args, model, find.describe());
+    return process_frames(plan, [&](const Image& image, Stages& ms) -> std::vector<Object>& { return find(image, ms); });
+}
+
+}  // namespace
+
+int run_detector(const Args& args, const HeadPlan& head) { return run_finder<Detector>(args, read_frames(args), head, rehearse_detector); }
+
+int run_segmenter(const Args& args, const HeadPlan& head) {
+    FramesPlan plan = read_frames(args);
+    plan.draw.regions = true;
+    return run_finder<Segmenter>(args, plan, head, rehearse_segmenter);
 }
 
 void write_summary(const Tally& tally) {

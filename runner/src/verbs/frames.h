@@ -89,6 +89,8 @@ int process_frames(const FramesPlan& plan, const FindObjects& find);
 
 // The whole of a verb whose one net has a dense head.
 int run_detector(const Args& args, const HeadPlan& head);
+// The same of one whose net has a map of classes.
+int run_segmenter(const Args& args, const HeadPlan& head);
 
 // The last line of a run over frames.
 void write_summary(const Tally& tally);

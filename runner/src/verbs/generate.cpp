@@ -65,7 +65,7 @@ Tokens read_prompt(const Args& args, const Tokenizer* tokenizer) {
 }  // namespace
 
 std::vector<Flag> generate_flags() {
-    std::vector<Flag> flags{
+    const std::vector<Flag> own{
         {"--prompt", "TEXT", "the text to continue"},
         {"--prompt-file", "FILE", "a file with that text"},
         {"--chat", "", "the prompt is what a user says: put it into the model's chat template"},
@@ -73,8 +73,7 @@ std::vector<Flag> generate_flags() {
         {"--no-thinking", "", "with --chat: a model that can think aloud before it answers shall not"},
         {"--tokens", "FILE", "its tokens, a .npy file, one row of int32 or int64"},
     };
-    for (const std::vector<Flag>& more : {picture_flags(), answer_flags()}) flags.insert(flags.end(), more.begin(), more.end());
-    return with_language_flags(flags);
+    return with_language_flags(join_flags({own, picture_flags(), answer_flags()}));
 }
 
 int generate(const Args& args) {

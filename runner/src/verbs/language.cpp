@@ -89,7 +89,7 @@ Tokens tokens_of(const NpyFile& file) {
 }  // namespace
 
 std::vector<Flag> with_language_flags(const std::vector<Flag>& own) {
-    std::vector<Flag> flags{
+    const std::vector<Flag> flags{
         {"--param", "FILE", "the language model, a text .param", true},
         {"--bin", "FILE", "its weights", true},
         {"--context", "N", "tokens it can keep, prompt and answer together; default 2048"},
@@ -99,8 +99,7 @@ std::vector<Flag> with_language_flags(const std::vector<Flag>& own) {
         {"--decode-threads", "N", "for each token of an answer; default: measured"},
         {"--powersave", "0|1|2", "0 all cores, 1 little ones, 2 big ones; default 0"},
     };
-    flags.insert(flags.end(), own.begin(), own.end());
-    return flags;
+    return join_flags({flags, own});
 }
 
 LanguagePlan read_language(const Args& args) {

@@ -49,7 +49,7 @@ public:
         Stopwatch watch;
         const ncnn::Mat& input = feed_(frame.image);
         ms.pre = watch.lap();
-        if (model_.run(input, outputs_) != 0) throw Failure(Exit::input, "the inference failed; is there enough memory?");
+        model_.run(input, outputs_);
         ms.infer = watch.lap();
         std::vector<std::string> items;
         for (std::size_t i = 0; i < outputs_.size(); ++i) items.push_back(item(frame.index, i));
@@ -88,9 +88,8 @@ private:
 }  // namespace
 
 std::vector<Flag> other_flags() {
-    std::vector<Flag> own{{"--save-outputs", "DIR", "write each output to DIR/<index>.<number>.f32"}};
-    for (const std::vector<Flag>& more : {input_flags(), preview_flags(), preprocess_flags()}) own.insert(own.end(), more.begin(), more.end());
-    return with_net_flags(own);
+    const std::vector<Flag> own{{"--save-outputs", "DIR", "write each output to DIR/<index>.<number>.f32"}};
+    return with_net_flags(join_flags({own, input_flags(), preview_flags(), preprocess_flags()}));
 }
 
 int other(const Args& args) {

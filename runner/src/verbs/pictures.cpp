@@ -10,14 +10,13 @@
 namespace nnrun {
 
 std::vector<Flag> picture_flags() {
-    std::vector<Flag> flags{
+    const std::vector<Flag> own{
         {"--picture", "FILE", "a picture that the model is shown first, JPEG or PNG"},
         {"--picture-param", "FILE", "the net that encodes it, a text .param"},
         {"--picture-bin", "FILE", "its weights"},
         {"--picture-token", "ID", "with --tokens: what stands for each of its rows"},
     };
-    for (const Flag& flag : preprocess_flags()) flags.push_back(flag);
-    return flags;
+    return join_flags({own, preprocess_flags()});
 }
 
 std::optional<PicturePlan> read_picture(const Args& args, const LanguagePlan& language) {

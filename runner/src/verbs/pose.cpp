@@ -13,15 +13,9 @@ namespace {
 const char* const prefix = "detector-";
 
 // A process has one number of threads, and the cores it may use.
-bool of_the_process(const Flag& flag) { return flag.name == "--threads" || flag.name == "--powersave"; }
-
 std::vector<Flag> person_detector_flags() {
-    std::vector<Flag> flags = with_net_flags(preprocess_flags());
-    const std::vector<Flag> head = head_flags(false);
-    flags.insert(flags.end(), head.begin(), head.end());
-    flags.erase(std::remove_if(flags.begin(), flags.end(), of_the_process), flags.end());
-    for (Flag& flag : flags) flag.required = false;
-    return with_prefix(flags, prefix);
+    const std::vector<Flag> flags = join_flags({with_net_flags(preprocess_flags()), head_flags(false)});
+    return with_prefix(all_optional(without_flags(flags, {"--threads", "--powersave"})), prefix);
 }
 
 // Threads, cores and, where it has no flag of its own, the precision are those of `pose`.
@@ -53,12 +47,7 @@ int top_down(const Args& args, const HeadPlan& head) {
 
 }  // namespace
 
-std::vector<Flag> pose_flags() {
-    std::vector<Flag> own = head_flags(true);
-    const std::vector<Flag> detector = person_detector_flags();
-    own.insert(own.end(), detector.begin(), detector.end());
-    return frame_flags(own);
-}
+std::vector<Flag> pose_flags() { return frame_flags(join_flags({head_flags(true), person_detector_flags()})); }
 
 int pose(const Args& args) {
     const HeadPlan head = read_head(args, Task::pose, {"yolov8", "simcc", "heatmap"});

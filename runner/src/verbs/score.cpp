@@ -141,15 +141,14 @@ private:
 }  // namespace
 
 std::vector<Flag> score_flags() {
-    std::vector<Flag> flags{
+    const std::vector<Flag> own{
         {"--tokens", "FILE", "a .npy file, one row of int32 or int64", true},
         {"--steps", "N", "tokens that are read at once; 1: each after the other, as an answer is; default 32"},
         {"--window", "N", "score parts of N tokens that know nothing of each other; default: all in one, if they fit"},
         {"--save-logits", "FILE", "write the logits after each token, a .npy file of fp32"},
         {"--quiet", "", "no line for each token, the summary only"},
     };
-    for (const Flag& flag : picture_flags()) flags.push_back(flag);
-    return with_language_flags(flags);
+    return with_language_flags(join_flags({own, picture_flags()}));
 }
 
 int score(const Args& args) {

@@ -145,11 +145,6 @@ int track_detections(const Args& args, const BytetrackPlan& tracker) {
 }
 
 // With --detections there is neither a net nor a head.
-std::vector<Flag> without_required(std::vector<Flag> flags) {
-    for (Flag& flag : flags) flag.required = false;
-    return flags;
-}
-
 void require(const Args& args, const std::vector<std::string>& flags) {
     for (const std::string& flag : flags)
         if (!args.has(flag)) args.reject(flag + " is required, or --detections");
@@ -157,12 +152,7 @@ void require(const Args& args, const std::vector<std::string>& flags) {
 
 }  // namespace
 
-std::vector<Flag> track_mot_flags() {
-    std::vector<Flag> own = head_flags(false);
-    const std::vector<Flag> tracker = bytetrack_flags();
-    own.insert(own.end(), tracker.begin(), tracker.end());
-    return without_required(frame_flags(own));
-}
+std::vector<Flag> track_mot_flags() { return all_optional(frame_flags(join_flags({head_flags(false), bytetrack_flags()}))); }
 
 int track_mot(const Args& args) {
     const BytetrackPlan tracker = read_bytetrack(args);

@@ -42,7 +42,7 @@ std::vector<Object>& Detector::operator()(const Image& image, Stages& ms) {
     Stopwatch watch;
     const ncnn::Mat& input = feed_(image);
     ms.pre = watch.lap();
-    infer(input);
+    model_.run(input, outputs_);
     ms.infer = watch.lap();
     bind();
     select();
@@ -57,10 +57,6 @@ std::vector<Object>& Detector::operator()(const Image& image, Stages& ms) {
 json::Object Detector::describe() const {
     json::Object input = steps_.json();
     return input.text("blob", model_.input().name).raw("head", head_.json().str());
-}
-
-void Detector::infer(const ncnn::Mat& input) {
-    if (model_.run(input, outputs_) != 0) throw Failure(Exit::input, "the inference failed; is there enough memory?");
 }
 
 void Detector::bind() {

@@ -29,7 +29,6 @@ public:
     json::Object describe() const;
 
 private:
-    void infer(const ncnn::Mat& input);
     void bind();
     void select();
     void select_upright();
