@@ -1,9 +1,9 @@
 # $1 folder, $2 run, $3 lines that are known, $4 seconds: prints the further lines of the run's log
 # as they are written, until the run ends or the time is over.
 cd "$1/runs/$2" 2> /dev/null || exit 0
-leader=''
+leader=0
 [ ! -f process ] || read -r _ _ _ leader _ < process
-if [ -z "$leader" ] || [ ! -f log.jsonl ]; then
+if [ "${leader:-0}" = 0 ] || [ ! -f log.jsonl ]; then
     sleep 1
     exit 0
 fi

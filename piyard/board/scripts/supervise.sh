@@ -86,6 +86,8 @@ supervisor=$$
 started "$supervisor"
 born=$started
 govern
+# Before the command may fill the disk: what it is then is written in this one's place.
+note process "$boot $supervisor $born 0 0"
 command_of_run "$words" "$@"
 started "$leader"
 note process "$boot $supervisor $born $leader $started"

@@ -11,6 +11,7 @@ import pytest
 
 from piyard.board.connection import BoardConnection
 from piyard.board.fleet.selection import select_board
+from piyard.board.ssh import commands
 from piyard.core import console
 from piyard.core.errors import (
     BoardDiskFull,
@@ -148,6 +149,21 @@ def test_a_board_that_is_lost_at_the_start_may_run_it(
     assert f"then: invoke attach {folder.name}" in caught.value.remedy
 
 
+@pytest.fixture
+def late_supervisor(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It notes what it started when that has filled the disk already."""
+    original, moment = commands.script_text, 'started "$leader"\nnote process'
+    until_full = 'until [ "$(no_room)" = full ]; do sleep 0.1; done'
+    late = original("supervise").replace(moment, f"{until_full}\n{moment}")
+    assert until_full in late
+
+    def script_text(name: str) -> str:
+        return late if name == "supervise" else original(name)
+
+    monkeypatch.setattr(commands, "script_text", script_text)
+
+
+@pytest.mark.usefixtures("late_supervisor")
 def test_a_board_that_fills_up_in_mid_run_is_said_as_such(
     tmp_path: Path, line: BoardConnection
 ) -> None:
@@ -157,6 +173,10 @@ def test_a_board_that_fills_up_in_mid_run_is_said_as_such(
         with pytest.raises(BoardDiskFull) as caught:
             finish_run(line, record)
         cancel_process(cramped, record.id)
+        process = (cramped.yard / "runs" / record.id / "process").read_text().split()
+    assert len(process) == 5, (
+        "boot, supervisor, leader: without them, a run that goes on looks lost"
+    )
     assert caught.value.what == f"{line.name}: the board's disk was full before {record.id} ended"
     assert "fleet.gc" in caught.value.remedy
     assert run_folder(record.id).is_dir()
