@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -106,6 +106,21 @@ class Bench:
         with tempfile.TemporaryDirectory() as folder:
             data = hold_out(pictures or self.learnt, settings)
             return train(network, data, objective, settings, Path(folder), title="train")
+
+    def train_best(
+        self,
+        build: Callable[[], nn.Module],
+        settings: TrainingSettings,
+        rates: Sequence[float],
+        objective: Objective,
+    ) -> nn.Module:
+        """A network trained at each rate, and of these the one that is best on what is held out."""
+        trained = []
+        for rate in rates:
+            network, at = build(), msgspec.structs.replace(settings, learning_rate=rate)
+            history = self.train(network, at, objective)
+            trained.append((history.epochs[-1].accuracy or 0.0, network))
+        return max(trained, key=lambda pair: pair[0])[1]
 
     def accuracy(self, compute: Callable[[torch.Tensor], torch.Tensor]) -> float:
         """Percent of the judged pictures whose class is the best one."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from copy import deepcopy
 from pathlib import Path
 from typing import NamedTuple
@@ -13,9 +13,20 @@ import msgspec
 import torch
 from torch import nn
 
-from benchmarks.compression.bench import SHAPE, SIDE, Bench, Run, begin, count_weights, in_ncnn
+from benchmarks.compression.bench import (
+    LARGE_PICTURES,
+    RATE,
+    SHAPE,
+    SIDE,
+    Bench,
+    Run,
+    begin,
+    count_weights,
+    in_ncnn,
+)
 from piyard.compress.distill import Distillation, DistillationSettings, pair_features
-from piyard.compress.lowrank import LowRankSettings, find_factors, measure_moments, replace_layers
+from piyard.compress.factors import Factors, Fit, find_factors, replace_layers
+from piyard.compress.moments import measure_moments
 from piyard.compress.search import count_macs, run_search
 from piyard.compress.search_method import SEARCH_HELD_OUT, SHORT_SHARE
 from piyard.compress.search_space import Candidate, Merit, SearchRules, SearchSpace
@@ -32,6 +43,8 @@ SMALL, LARGE = "small_cnn/w8-d2-k3", "small_cnn/w16-d2-k3"
 DENSE = "small_cnn/w16-d1-k3-dense"
 """Of plain convolutions: those of one channel each have no rank to lose."""
 RANK = 8
+RATES, TUNING_RATES = (RATE / 3, RATE, 3 * RATE), (DEFAULT_RATE, 2 * DEFAULT_RATE, RATE / 3)
+"""Tried, from nothing and from factors; what is held out of a training chooses."""
 FEATURES = 1.0
 """Their weight beside the answers."""
 QAT_RATE = 5e-4
@@ -81,32 +94,47 @@ def features_alone(bench: Bench, seed: int) -> Run:
 
 def lowrank(bench: Bench, seed: int) -> Run:
     """A network's factors, tuned, and the same layers trained from nothing by as many steps."""
-    return factors_beside(bench, seed, trainings=1)
+    return factors_beside(bench, seed, bench.by_labels(DENSE, bench.settings(seed)), trainings=1)
 
 
 def lowrank_all_steps(bench: Bench, seed: int) -> Run:
     """The second has all steps: those of the network that the factors are of, and the tuning's."""
-    return factors_beside(bench, seed, trainings=2)
+    return factors_beside(bench, seed, bench.by_labels(DENSE, bench.settings(seed)), trainings=2)
 
 
-def factors_beside(bench: Bench, seed: int, trainings: int) -> Run:
-    """The second has the steps of so many trainings."""
+def lowrank_of_known(bench: Bench, seed: int) -> Run:
+    """The network has seen more pictures than there are now; the second has all steps."""
+    network = bench.teacher(DENSE, bench.settings(seed))
+    return factors_beside(bench, seed, network, trainings=1 + LARGE_PICTURES)
+
+
+def factors_beside(bench: Bench, seed: int, original: nn.Module, trainings: int) -> Run:
+    """The second has the steps of so many trainings; each has the rate that suits it best."""
     settings = bench.settings(seed)
-    original = bench.by_labels(DENSE, settings)
+    factors, cut = cut_network(bench, original)
+    answers = DistillationSettings(scores=True, labels=LABELS_SHARE)
+    tuned = bench.train_best(
+        lambda: deepcopy(cut), settings, TUNING_RATES, Distillation(original, answers)
+    )
+
+    def from_nothing() -> nn.Module:
+        network = begin(DENSE, seed)
+        apply_edits(network, [each.edit for each in factors])
+        return network
+
+    longer = bench.settings(seed, epochs=trainings * settings.epochs)
+    alone = bench.train_best(from_nothing, longer, RATES, LabelLoss())
+    note(f"whole: {bench.accuracy(original):.2f} %, cut to the rank {bench.accuracy(cut):.2f} %")
+    return bench.compare(tuned, alone)
+
+
+def cut_network(bench: Bench, original: nn.Module) -> tuple[Sequence[Factors], nn.Module]:
+    """Its factors, and a copy that has them."""
     network = deepcopy(original).eval()
     moments = measure_moments(network, bench.learnt)
-    factors = list(find_factors(network, LowRankSettings(rank=RANK), moments))
+    factors = list(find_factors(network, Fit(energy=1.0, rank=RANK), moments))
     replace_layers(network, factors)
-    cut = bench.accuracy(network)
-    answers = DistillationSettings(scores=True, labels=LABELS_SHARE)
-    tuning = bench.settings(seed, learning_rate=DEFAULT_RATE)
-    bench.train(network, tuning, Distillation(original, answers))
-    alone = begin(DENSE, seed)
-    apply_edits(alone, [each.edit for each in factors])
-    longer = bench.settings(seed, epochs=trainings * settings.epochs)
-    bench.train(alone, longer, LabelLoss())
-    note(f"whole: {bench.accuracy(original):.2f} %, cut to the rank {cut:.2f} %")
-    return bench.compare(network, alone)
+    return factors, network
 
 
 def search(bench: Bench, seed: int) -> Run:
@@ -224,6 +252,7 @@ METHODS: dict[str, Row] = {
     "features alone": Row("distill without", features_alone),
     "lowrank": Row("factors from nothing", lowrank),
     "lowrank, all steps": Row("factors from nothing", lowrank_all_steps),
+    "lowrank of known": Row("factors from nothing", lowrank_of_known),
     "search": Row("the default of its cost", search),
     "qat": Row("calibrated (ptq)", qat),
 }

@@ -124,7 +124,7 @@ class CompressRequest(DryRunRequest, TableRequest):
     )
     rank: int | None = flag("lowrank: channels between the two layers", whole(), default=None)
     energy: float | None = flag(
-        "lowrank: the share of each layer's squared singular values to keep (0.9)",
+        "lowrank: the share of what each layer answers, squared, to keep (0.9)",
         SHARE,
         default=None,
     )

@@ -22,7 +22,7 @@ from piyard.models.definition import Model
 from piyard.models.edits import Edit
 
 VARIANTS_SHELF = "variants"
-RECIPE_FORMAT = 4
+RECIPE_FORMAT = 5
 """Raise it when the code makes other files from the same recipe."""
 
 

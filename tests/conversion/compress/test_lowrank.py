@@ -1,14 +1,19 @@
 """Layers of low rank, as ``compress --method lowrank`` makes them."""
 
+from copy import deepcopy
+from pathlib import Path
+
 import pytest
 import torch
 from torch import nn
 
 from piyard.cli.compress import compress_model
 from piyard.cli.compress_request import CompressRequest
-from piyard.compress.lowrank import LowRankSettings, choose_rank, find_factors, replace_layers
+from piyard.compress.factors import Fit, choose_rank, find_factors, replace_layers
+from piyard.compress.moments import Moments, measure_moments
 from piyard.compress.networks import open_network
 from piyard.compress.search import count_macs
+from piyard.compress.training.batches import TrainingPictures
 from piyard.core.errors import WrongInput
 from piyard.models.definition import load_model, model_names
 from piyard.models.edits import LowRank
@@ -30,7 +35,7 @@ def test_a_layer_of_low_rank_computes_the_same():
     network = nn.Sequential(convolution, nn.Flatten(), of_rank(nn.Linear(64 * 16, 40), 8))
     x = torch.randn(2, 32, 4, 4)
     before = network(x)
-    result = list(find_factors(network, LowRankSettings(energy=0.999999), {}))
+    result = list(find_factors(network, Fit(energy=0.999999), {}))
     assert [each.edit for each in result] == [
         LowRank(layer="0", rank=8),
         LowRank(layer="2", rank=8),
@@ -57,7 +62,7 @@ def test_columns_and_rows_apart_compute_the_same():
     network = nn.Sequential(layer)
     x = torch.randn(1, 16, 9, 9)
     before = network(x)
-    (factors,) = find_factors(network, LowRankSettings(energy=0.999999), {})
+    (factors,) = find_factors(network, Fit(energy=0.999999), {})
     assert factors.edit == LowRank(layer="0", rank=8, form="rows")
     replace_layers(network, [factors])
     torch.testing.assert_close(network(x), before, rtol=1e-4, atol=1e-4)
@@ -65,21 +70,22 @@ def test_columns_and_rows_apart_compute_the_same():
 
 def test_what_saves_no_work_stays():
     network = nn.Sequential(nn.Conv2d(3, 8, 1), nn.Conv2d(8, 8, 3, groups=8), nn.Linear(16, 16))
-    assert not list(find_factors(network, LowRankSettings(energy=0.99), {}))
+    assert not list(find_factors(network, Fit(energy=0.99), {}))
 
 
 @pytest.mark.parametrize(
     ("settings", "rank"),
     [
-        (LowRankSettings(energy=0.5), 8),
-        (LowRankSettings(energy=0.99), 16),
-        (LowRankSettings(rank=5), 5),
-        (LowRankSettings(rank=99), 20),
+        (Fit(energy=0.5), 8),
+        (Fit(energy=0.99), 16),
+        (Fit(energy=0.9, rank=5), 5),
+        (Fit(energy=0.9, rank=99), 20),
     ],
 )
 def test_ranks(settings, rank):
     energies = torch.tensor([100.0] + [10.0] * 9 + [0.01] * 10)
-    assert choose_rank(energies, settings) == rank
+    kept = energies.cumsum(0) / energies.sum()
+    assert choose_rank(20, settings, lambda rank: float(kept[rank - 1])) == rank
 
 
 def test_with_pictures_the_answers_decide():
@@ -88,11 +94,85 @@ def test_with_pictures_the_answers_decide():
     network = nn.Sequential(nn.Linear(64, 64, bias=False))
     shown = torch.randn(500, 4) @ torch.randn(4, 64)
     answers = network(shown).detach().double()
-    moments = {"0": answers.T @ answers}
-    (factors,) = find_factors(network, LowRankSettings(energy=0.9999999), moments)
+    moments = {"0": Moments(answers.T @ answers)}
+    (factors,) = find_factors(network, Fit(energy=0.9999999), moments)
     assert factors.edit.rank == 8
     replace_layers(network, [factors])
     torch.testing.assert_close(network(shown).double(), answers, rtol=1e-3, atol=1e-3)
+
+
+def as_pictures(inputs):
+    """The rows of a tensor, as pictures that need no reading."""
+    paths = [Path(str(number)) for number in range(len(inputs))]
+    return TrainingPictures(paths, None, lambda path: inputs[int(path.name)].numpy())
+
+
+def smooth_pictures(count, channels, side):
+    """Neighbours alike, channels of one mixture, as in pictures."""
+    coarse = torch.randn(count, 3, 4, 4)
+    fine = nn.functional.interpolate(coarse, (side, side), mode="bilinear")
+    return torch.einsum("cm,bmhw->bchw", torch.randn(channels, 3), fine) + 0.05 * torch.randn(
+        count, channels, side, side
+    )
+
+
+@torch.no_grad()
+@pytest.mark.parametrize(
+    "layer",
+    [
+        nn.Conv2d(16, 24, 3, padding=1),
+        nn.Conv2d(16, 24, (3, 5), stride=(2, 1), padding=(0, 2), dilation=(1, 2)),
+        nn.Conv2d(16, 24, 1, bias=False),
+    ],
+    ids=["plain", "strided", "1x1"],
+)
+def test_moments_are_those_of_the_answers(layer):
+    torch.manual_seed(1)
+    inputs = smooth_pictures(12, 16, 14)
+    moments = measure_moments(nn.Sequential(layer), as_pictures(inputs))["0"]
+    answers = layer(inputs).double()
+    if layer.bias is not None:
+        answers -= layer.bias[:, None, None]
+    rows = answers.transpose(0, 1).flatten(1)
+    torch.testing.assert_close(moments.answers, rows @ rows.T, rtol=1e-4, atol=1e-2)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("stride", [1, 2])
+def test_rows_keep_as_much_of_the_answers_as_they_say_and_more_than_weights_tell(stride):
+    torch.manual_seed(1)
+    layer = nn.Conv2d(16, 32, 3, stride=stride, padding=1, bias=False)
+    inputs = smooth_pictures(16, 16, 12)
+    whole = layer(inputs)
+    energies = {}
+    for name, moments in (
+        ("answers", measure_moments(nn.Sequential(layer), as_pictures(inputs))),
+        ("weights", {}),
+    ):
+        network = nn.Sequential(deepcopy(layer))
+        (factors,) = find_factors(network, Fit(energy=1.0, rank=4), moments)
+        replace_layers(network, [factors])
+        lost = (network(inputs) - whole).square().sum()
+        energies[name] = 1 - float(lost / whole.square().sum())
+        if moments:
+            assert factors.energy == pytest.approx(energies[name], abs=1e-4)
+    assert (1 - energies["answers"]) < 0.5 * (1 - energies["weights"])
+
+
+@torch.no_grad()
+def test_of_two_forms_the_one_that_keeps_more_at_a_rank_and_works_less_for_an_energy():
+    """A kernel that is a product of a column and a row, and one of few channels."""
+    torch.manual_seed(1)
+    column, row = torch.randn(8, 16, 3), torch.randn(16, 8, 3)
+    apart, narrow = nn.Conv2d(16, 16, 3), of_rank(nn.Conv2d(16, 16, 3), 8)
+    apart.weight.copy_(torch.einsum("rih,orw->oihw", column, row))
+    network = nn.Sequential(apart, narrow)
+    forms = [each.edit.form for each in find_factors(network, Fit(energy=0.9, rank=8), {})]
+    assert forms == ["rows", "channels"]
+    (rows, channels) = find_factors(network, Fit(energy=0.999), {})
+    assert rows.share == pytest.approx(8 * 96 / 2304)
+    assert channels.share == pytest.approx(8 * 160 / 2304)
+    assert min(rows.energy, channels.energy) > 0.999
 
 
 def test_a_model_of_low_rank(small, halves):
