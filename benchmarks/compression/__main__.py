@@ -12,8 +12,9 @@ distill   the small network learns the answers of a large one, which has learnt 
           many pictures, beside the same network trained by the labels of the same pictures
 features  and what the large one sees on the way; beside labels, and beside the answers alone
 lowrank   a network of plain convolutions whose layers became two, tuned by its answers, beside the
-          same layers trained from nothing, by as many steps as the tuning took; and by as many as
-          the network and the tuning took
+          same layers trained from nothing: by as many steps as the tuning took; by as many as the
+          network and the tuning took; and by all steps where the network has seen three times as
+          many pictures, as who compresses one from elsewhere has it
 search    the best on held out pictures of the candidates that are not dearer than the baseline in
           multiply-accumulates, beside the family's default of that cost
 qat       int8 by training, beside int8 by calibration, both computed by stock ncnn; and floats

@@ -114,13 +114,13 @@ class Bench:
         rates: Sequence[float],
         objective: Objective,
     ) -> nn.Module:
-        """A network trained at each rate, and of these the one that is best on what is held out."""
+        """Trained at each rate; of these networks the one of the least loss on what is held out."""
         trained = []
         for rate in rates:
             network, at = build(), msgspec.structs.replace(settings, learning_rate=rate)
             history = self.train(network, at, objective)
-            trained.append((history.epochs[-1].accuracy or 0.0, network))
-        return max(trained, key=lambda pair: pair[0])[1]
+            trained.append((history.epochs[-1].validation_loss, network))
+        return min(trained, key=lambda pair: pair[0])[1]
 
     def accuracy(self, compute: Callable[[torch.Tensor], torch.Tensor]) -> float:
         """Percent of the judged pictures whose class is the best one."""
