@@ -24,7 +24,7 @@ from piyard.compress.budget import (
 from piyard.compress.chart import draw_svg, draw_text
 from piyard.compress.counting import count_speeds
 from piyard.compress.judging import Speed, board_precision, judge_family, list_family
-from piyard.compress.method import CompressOptions, parse_calibration
+from piyard.compress.method import CompressOptions, Step, parse_calibration
 from piyard.compress.methods import find_method
 from piyard.compress.pictures import DataPlace, PicturesApart, read_apart
 from piyard.compress.plan import PlannedStep, plan_steps
@@ -35,6 +35,7 @@ from piyard.compress.variant import (
     MadeVariant,
     as_model,
     bind_step,
+    check_step,
     make_files,
     make_variant,
     say_variant,
@@ -71,7 +72,7 @@ def compress_model(request: CompressRequest) -> None:
     for step in steps:
         learnt = data.learnt if data else None
         bound = bind_step(step, model, learnt, seed=options.seed, target=options.target)
-        find_method(step.method).check(bound)
+        check_step(bound)
     if request.dry_run:
         _print_plan(steps, data)
         return
@@ -101,7 +102,7 @@ def _print_summary(
         path = paths.artifacts() / CHARTS_SHELF / f"{family[0].name}.svg"
         write_text(path, draw_svg(rows, f"{family[0].name} and its variants", unit))
         console.info(f"the same as a picture: {path}")
-    print(recommend(rows, request.keep_accuracy))
+    print(recommend(rows, request.keep_accuracy, models[-1].name))
 
 
 def measure_speeds(
@@ -186,14 +187,26 @@ def _data_place(request: CompressRequest) -> DataPlace | None:
 def keep_to_budget(
     request: CompressRequest, options: CompressOptions, budget: Budget, knob: Knob
 ) -> CompressOptions | None:
-    """The options with the setting that the budget allows; None of a dry run, which says so."""
+    """The options with the setting that the budget allows; None of a dry run, which says so.
+
+    Raises ``WrongInput`` before anything takes long where nothing could judge.
+    """
+    model, target = load_model(options.model), load_target(options.target)
+    data = read_data(request, model, learns=find_method(knob.method).learns)
+    learnt, judged = data or (None, None)
+    if budget.keep_accuracy is not None and judged:
+        judged.require_truth()
+
+    def bind_value(value: float) -> Step:
+        turned = with_knob(options, knob, value)
+        (planned, *_) = plan_steps(msgspec.structs.replace(turned, methods=(knob.method,)))
+        return bind_step(planned, model, learnt, seed=options.seed, target=options.target)
+
+    check_step(bind_value(knob.values[0]))
     if request.dry_run:
         print(describe_budget(budget, knob))
+        _print_data(data)
         return None
-    model, target = load_model(options.model), load_target(options.target)
-    method = find_method(knob.method)
-    data = read_data(request, model, learns=method.learns)
-    judged = data.judged if data else None
 
     def judge(some: Model) -> Trial:
         speeds = measure_speeds(request, [some], target) if budget.max_latency_ms else {}
@@ -201,11 +214,7 @@ def keep_to_budget(
         return Trial(accuracy=row.accuracy, time_ms=row.time_ms)
 
     def judge_value(value: float) -> Trial:
-        turned = with_knob(options, knob, value)
-        (planned, *_) = plan_steps(msgspec.structs.replace(turned, methods=(knob.method,)))
-        learnt = data.learnt if data else None
-        step = bind_step(planned, model, learnt, seed=options.seed, target=options.target)
-        method.check(step)
+        step = bind_value(value)
         trial = judge(as_model(step, make_files(step)))
         console.info(f"--{knob.option} {value:g}: {_trial_text(trial)}")
         return trial
@@ -224,6 +233,10 @@ def _trial_text(trial: Trial) -> str:
 def _print_plan(steps: Sequence[PlannedStep], data: PicturesApart | None) -> None:
     for step in steps:
         print(step.line)
+    _print_data(data)
+
+
+def _print_data(data: PicturesApart | None) -> None:
     if data:
         print(f"learn from {data.learnt.title}")
         print(f"judge by {data.judged.title}")

@@ -51,7 +51,7 @@ DATA: str = flag(
     text("PATH"),
 )
 DATA_FORM: str = flag(
-    "imagenet, yolo, coco, voc, dota, masks, mot or otb (recognised by its files)",
+    "imagenet, idx, yolo, coco, voc, dota, masks, mot or otb (recognised by its files)",
     DATA_FORMAT,
     default="",
 )

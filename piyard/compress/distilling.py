@@ -20,6 +20,7 @@ from piyard.compress.training.settings import TrainingSettings
 from piyard.compress.tuning import TUNING_OPTIONS, list_points, read_training, tune_network
 from piyard.core.errors import WrongInput
 from piyard.core.store import key_of
+from piyard.core.text import format_count
 from piyard.models.definition import Model, load_model
 from piyard.models.lineage import lineage
 from piyard.models.variants import MethodName
@@ -82,7 +83,7 @@ class Distil:
         return Outcome(
             weights=weights,
             edits=own_edits(parent),
-            notes=[f"{history.steps} steps by the answers of {teacher.name}"],
+            notes=[f"{format_count(history.steps, 'step')} by the answers of {teacher.name}"],
             history=list_points(history),
         )
 

@@ -12,9 +12,15 @@ from piyard.compress.summary import ORIGINAL, Judged, TimeSource
 from piyard.compress.variant import INT8
 from piyard.convert import converter
 from piyard.convert.conversions import Conversion
-from piyard.convert.param import is_quantised
+from piyard.convert.ncnn_net import read_layers
+from piyard.convert.param import is_quantised, name_data_type
 from piyard.core.store import find_artifact, read_manifest
-from piyard.evaluate.evaluation import Subject, evaluate_desktop, with_evaluation_thresholds
+from piyard.evaluate.evaluation import (
+    Subject,
+    desktop_data_type,
+    evaluate_desktop,
+    with_evaluation_thresholds,
+)
 from piyard.models.definition import Model, load_definition, load_model, model_names
 from piyard.models.lineage import lineage
 from piyard.models.variants import lineage_key
@@ -35,8 +41,11 @@ class Speed(msgspec.Struct, frozen=True, kw_only=True):
 
 def board_precision(model: Model, precisions: Sequence[str]) -> str:
     """In which a board computes it best: int8 what is quantised, else fp16 where it can."""
-    if is_quantised(model):
-        return INT8
+    return INT8 if is_quantised(model) else float_precision(precisions)
+
+
+def float_precision(precisions: Sequence[str]) -> str:
+    """In which such a board computes floats, also those of a network that is int8 in part."""
     return "fp16" if "fp16" in precisions else "fp32"
 
 
@@ -86,16 +95,14 @@ def judge_family(
     speeds: Mapping[str, Speed],
 ) -> list[Judged]:
     """A row a model; ``speeds`` by the models' names, for all of them or for none."""
-    return [
-        _judge(model, data, board_precision(model, precisions), speeds.get(model.name))
-        for model in models
-    ]
+    return [_judge(model, data, precisions, speeds.get(model.name)) for model in models]
 
 
 def _judge(
-    model: Model, data: CompressionData | None, precision: str, speed: Speed | None
+    model: Model, data: CompressionData | None, precisions: Sequence[str], speed: Speed | None
 ) -> Judged:
     conversion = converter.convert_model(model, force=True)
+    precision = board_precision(model, precisions)
     evaluation = _evaluate(model, conversion, data) if data and data.judged else None
     metric, accuracy = next(iter(evaluation.figures.items())) if evaluation else ("", None)
     methods = [each.variant.method for each in lineage(model) if each.variant]
@@ -103,6 +110,7 @@ def _judge(
         model=model.name,
         method="+".join(reversed(methods)) or ORIGINAL,
         precision=precision,
+        data_type=_name_data_type(conversion, precision, precisions),
         metric=metric,
         accuracy=accuracy,
         interval=evaluation.intervals.get(metric) if evaluation else None,
@@ -116,11 +124,18 @@ def _judge(
     )
 
 
+def _name_data_type(conversion: Conversion, precision: str, precisions: Sequence[str]) -> str:
+    """As the board will call it."""
+    if precision != INT8:
+        return precision
+    return name_data_type(read_layers(conversion.folder), float_precision(precisions))
+
+
 def _evaluate(model: Model, conversion: Conversion, data: CompressionData) -> Evaluation:
     """By ``evaluate``, unless it has done so before."""
     way = INT8 if is_quantised(model) else FLOAT_WAY
-    digest = data.identity.sha256
-    if previous := find_evaluation(conversion.key, "desktop", way, digest):
+    computed, digest = desktop_data_type(conversion, way), data.identity.sha256
+    if previous := find_evaluation(conversion.key, "desktop", computed, digest):
         return previous
     return evaluate_desktop(make_subject(model, conversion, data), way)
 

@@ -11,6 +11,7 @@ from piyard.compress.method import Step
 from piyard.compress.methods import find_method
 from piyard.compress.pictures import CompressionData, DataPlace, read_compression_data
 from piyard.compress.recipe import VariantManifest, identify_parent, read_variant_manifest
+from piyard.compress.variant import check_step
 from piyard.core.errors import WrongInput
 from piyard.core.files import scratch_folder, sha256_of_file
 from piyard.core.store import key_of, read_files
@@ -56,7 +57,7 @@ def rebuild_variant(model: Model, place: DataPlace | None) -> list[RebuiltFile]:
             target=manifest.target,
             checkpoints=scratch / "checkpoints",
         )
-        method.check(step)
+        check_step(step)
         method.make(step, at)
         return list(_compare_files(folder, at))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from piyard.compress.summary import Row, work_text
 
@@ -13,11 +13,21 @@ FASTER = 1.03
 """Times as fast from which on it counts as faster."""
 
 
-def recommend(rows: Sequence[Row], keep: float | None = None) -> str:
+LONGER = "train longer (--epochs)"
+REMEDIES: Mapping[str, str] = {
+    "ptq": "leave layers in floats (--mixed), or train for int8 (--method qat)",
+    "prune": f"{LONGER} or take away less",
+    "lowrank": f"{LONGER} or take away less",
+}
+"""What to do about a variant that lost too much, by its last method; else ``LONGER``."""
+
+
+def recommend(rows: Sequence[Row], keep: float | None = None, made: str = "") -> str:
     """What to take, in a sentence.
 
     ``keep`` is the share of the original's accuracy that must stay; without it a variant may lose
-    ``ENOUGH_POINTS``.
+    ``ENOUGH_POINTS``. Where nothing is to be taken, the sentence is about the variant ``made``, or
+    about the fastest one.
     """
     original, *variants = rows
     if not variants:
@@ -26,14 +36,18 @@ def recommend(rows: Sequence[Row], keep: float | None = None) -> str:
     if not timed:
         return _by_size(min(variants, key=lambda row: row.judged.bytes), original)
     if original.judged.accuracy is None:
-        fastest = max(timed, key=lambda row: row.speedup or 0)
-        return (
-            f"{describe_speed(fastest, original)}; its accuracy is not known: name data with truth"
-        )
-    return _by_time(timed, original, _least_accuracy(original.judged.accuracy, keep))
+        shown = _choose_shown(timed, made)
+        return f"{describe_speed(shown, original)}; its accuracy is not known: name data with truth"
+    return _by_time(timed, original, _least_accuracy(original.judged.accuracy, keep), made)
 
 
-def _by_time(timed: Sequence[Row], original: Row, limit: float) -> str:
+def _choose_shown(timed: Sequence[Row], made: str) -> Row:
+    """The one that was made now; the fastest where its time is not known."""
+    named = [row for row in timed if row.judged.model == made]
+    return max(named or timed, key=lambda row: row.speedup or 0)
+
+
+def _by_time(timed: Sequence[Row], original: Row, limit: float, made: str) -> str:
     """Of variants whose times are known: the fastest of those at least as accurate as ``limit``."""
     right = [row for row in timed if (row.judged.accuracy or 0) >= limit]
     faster = [row for row in right if (row.speedup or 0) >= FASTER]
@@ -45,13 +59,19 @@ def _by_time(timed: Sequence[Row], original: Row, limit: float) -> str:
         best = max(better, key=lambda row: row.points_off or 0)
         same = "for the same work" if best.judged.time_ms is None else "in the same time"
         return f"{best.judged.model}: {_points_text(best, original)} {same}; take it"
-    fastest = max(timed, key=lambda row: row.speedup or 0)
-    if (fastest.speedup or 0) < FASTER:
-        return _no_gain(fastest, original)
-    return (
-        f"{describe_speed(fastest, original)}, but {_points_text(fastest, original)}: that is too "
-        "much; train longer (--epochs) or take away less"
-    )
+    shown = _choose_shown(timed, made)
+    if (shown.speedup or 0) < FASTER:
+        return _no_gain(shown, original)
+    return f"{describe_speed(shown, original)}, but {_describe_loss(shown, original)}"
+
+
+def _describe_loss(row: Row, original: Row) -> str:
+    """Of one that is not right enough, with what to do about it."""
+    points = _points_text(row, original)
+    if _is_chance(row, original):
+        return f"{points}; judge it by more pictures before you take it"
+    remedy = REMEDIES.get(row.judged.method.split("+")[-1], LONGER)
+    return f"{points}: that is too much; {remedy}"
 
 
 def _is_as_fast(row: Row) -> bool:
@@ -94,13 +114,13 @@ def _by_size(row: Row, original: Row) -> str:
     points = "" if row.points_off is None else f", {_points_text(row, original)}"
     return (
         f"{ours.model}: {theirs.bytes / ours.bytes:.1f} x smaller than {theirs.model}{points}; "
-        f"whether {ours.precision} is faster is not known here: name a board with --host"
+        f"whether {ours.data_type} is faster is not known here: name a board with --host"
     )
 
 
 def _no_gain(row: Row, original: Row) -> str:
     ours, theirs = row.judged, original.judged
-    what = ours.precision if ours.precision != theirs.precision else ours.model
+    what = ours.data_type if ours.precision != theirs.precision else ours.model
     return (
         f"{what} does not pay here: {theirs.model} in {theirs.precision} takes "
         f"{work_text(theirs)}, {ours.model} {work_text(ours)}; keep {theirs.model}"

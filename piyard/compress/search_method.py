@@ -206,7 +206,7 @@ class CandidateTrainer:
             LabelLoss(settings.label_smoothing),
             settings,
             self.step.checkpoints / f"{candidate.name}-{stage}",
-            title=f"{self.step.name} {candidate.name}",
+            title=f"train {self.step.name} {candidate.name}",
         )
         return network, history
 

@@ -12,6 +12,7 @@ import msgspec
 
 from piyard.core.tables import Column, render_items
 from piyard.core.text import NOT_KNOWN
+from piyard.models.variants import MARK
 
 TimeSource = Literal["measured", "counted", "macs"]
 """On a board; estimated of what an emulated one computes; or only what a network multiplies."""
@@ -28,7 +29,9 @@ class Judged(msgspec.Struct, frozen=True, kw_only=True):
     method: str
     """Or ``ORIGINAL``."""
     precision: str
-    """In which it computes on the board."""
+    """In which it is computed on the board."""
+    data_type: str
+    """What the board then calls it: ``int8+fp16 (17/53)`` where 17 of 53 layers are int8."""
     metric: str = ""
     """``top-1`` or ``mAP``; empty where no truth is known."""
     accuracy: float | None = None
@@ -114,20 +117,22 @@ TIME_TITLES: dict[TimeSource, str] = {
 
 def render_rows(rows: Sequence[Row], form: str) -> str:
     """The table, for people or for programs."""
-    return render_items(_columns(rows[0].judged), rows, form)
+    return render_items(_columns([row.judged for row in rows]), rows, form)
 
 
-def _columns(original: Judged) -> list[Column[Row]]:
+def _columns(judged: Sequence[Judged]) -> list[Column[Row]]:
     """Those that hold something; programs get all."""
+    original, names = judged[0], [each.model for each in judged]
     return [
         Column(
             key="model",
             title="Model",
             value=lambda row: row.judged.model,
-            text=lambda row: short_name(row.judged.model, original.model),
+            text=lambda row: branch_name(row.judged.model, names),
         ),
         Column(key="method", value=lambda row: row.judged.method),
-        Column(key="precision", title="Type", value=lambda row: row.judged.precision),
+        Column(key="precision", value=lambda row: row.judged.precision),
+        Column(key="data_type", title="Type", value=lambda row: row.judged.data_type),
         *_accuracy_columns(original.metric),
         *_time_columns(original.time_source),
         *SIZE_COLUMNS,
@@ -155,11 +160,8 @@ def _accuracy_columns(metric: str) -> list[Column[Row]]:
             value=lambda row: row.judged.accuracy,
             text=lambda row: _accuracy_text(row.judged),
         ),
-        Column(
-            key="interval_percent",
-            value=lambda row: list(row.judged.interval) if row.judged.interval else None,
-            text=lambda row: _interval_text(row.judged),
-        ),
+        Column(key="interval_low_percent", value=lambda row: _interval_end(row.judged, 0)),
+        Column(key="interval_high_percent", value=lambda row: _interval_end(row.judged, 1)),
         Column(
             key="points_off",
             title="Points",
@@ -205,6 +207,17 @@ def short_name(model: str, original: str) -> str:
     return model.removeprefix(original) or model
 
 
+def branch_name(model: str, names: Sequence[str]) -> str:
+    """``@prune50``, and below it ``…@distill``: a chain of names in full fills a terminal.
+
+    Each … stands for a row above that the variant was made of, the original apart.
+    """
+    above = [name for name in names if model.startswith(name + MARK)]
+    if not above:
+        return model
+    return "…" * (len(above) - 1) + model.removeprefix(max(above, key=len))
+
+
 def _speedup_text(row: Row) -> str:
     if row.judged.method == ORIGINAL:
         return ""
@@ -230,6 +243,10 @@ def _interval_text(judged: Judged) -> str:
     low, high = judged.interval
     digits = 0 if high - low > WIDE_POINTS else 1
     return f"{low:.{digits}f} to {high:.{digits}f}"
+
+
+def _interval_end(judged: Judged, end: Literal[0, 1]) -> float | None:
+    return judged.interval[end] if judged.interval else None
 
 
 def _memory_text(judged: Judged) -> str:

@@ -84,7 +84,7 @@ def tune_network(
         Distillation(teacher or open_network(parent), answers),
         settings,
         step.checkpoints,
-        title=step.name,
+        title=f"train {step.name}",
     )
 
 

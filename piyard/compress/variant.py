@@ -19,6 +19,8 @@ from piyard.compress.recipe import (
     complete_recipe,
     write_recipe,
 )
+from piyard.compress.training.batches import require_enough
+from piyard.compress.tuning import training_pictures
 from piyard.convert import converter
 from piyard.convert.conversions import FP32, Conversion
 from piyard.convert.param import is_quantised
@@ -42,6 +44,14 @@ INT8 = "int8"
 CHECKPOINTS_SHELF = "checkpoints"
 PARENTS_OWN = frozenset({"title", "own", "variant", "weights", "parts", "masks", "published"})
 """Keys of a parent's YAML that say nothing of its variants."""
+
+
+def check_step(step: Step) -> None:
+    """Raise ``WrongInput`` for what the method cannot do, or cannot learn from these pictures."""
+    method = find_method(step.method)
+    method.check(step)
+    if method.learns and step.data:
+        require_enough(len(training_pictures(step)))
 
 
 class MadeVariant(msgspec.Struct, frozen=True, kw_only=True):

@@ -227,6 +227,26 @@ def count_quantised(layers: Sequence[Layer]) -> int:
     )
 
 
+MULTIPLYING = frozenset(
+    {"Convolution", "ConvolutionDepthWise", "Convolution1D", "ConvolutionDepthWise1D"}
+    | {"Convolution3D", "ConvolutionDepthWise3D", "Deconvolution", "DeconvolutionDepthWise"}
+    | {"Deconvolution1D", "DeconvolutionDepthWise1D", "DeformableConv2D", "InnerProduct", "Gemm"}
+    | {"MatMul", "MultiHeadAttention", "SDPA", "LSTM", "GRU", "RNN", "Embed", "Einsum"}
+)
+"""As nnrun has it: of these layers a precision is said."""
+
+
+def name_data_type(layers: Sequence[Layer], floats: str) -> str:
+    """What nnrun calls a net whose other layers compute in ``floats``: ``int8+fp16 (17/53)``.
+
+    So many of the layers that multiply are int8; without a share, all of them.
+    """
+    quantised = count_quantised(layers)
+    multiplying = sum(layer.type in MULTIPLYING for layer in layers)
+    share = f" ({quantised}/{multiplying})" if quantised < multiplying else ""
+    return f"{INT8}+{floats}{share}" if quantised else floats
+
+
 def is_quantised(model: Model) -> bool:
     """Whether some of its layers are: then it computes in int8 and in nothing else."""
     return bool(_quantised_layers(model))

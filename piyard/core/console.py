@@ -105,6 +105,12 @@ class Step:
         if self._log:
             self._log.update(done, total)
 
+    def resume(self, done: float) -> None:
+        """Say how much was done before the step began: the time left is told by the rest alone."""
+        self._progress.reset(self._task, completed=done)
+        if self._log:
+            self._log.begun = done
+
     def phase(self, number: int, count: int, name: str) -> None:
         """Show which of so many phases begins, where nothing finer can be counted."""
         self._progress.update(self._task, completed=number - 1, total=count, detail=name)
@@ -123,6 +129,8 @@ class StepLog:
         self._title, self._write = title, write or info
         self._start = self._last = time.monotonic()
         self._tenths = 0
+        self.begun = 0.0
+        """How much was done before."""
         self._write(f"… {title}")
 
     def update(self, done: float, total: float | None) -> None:
@@ -134,11 +142,12 @@ class StepLog:
                 self._write(f"… {self._title}: {now - self._start:.0f} s")
             return
         tenths = int(10 * done / total)
-        if not self._tenths < tenths < 10 or now - self._last < MIN_INTERVAL_S:
+        is_due = self._tenths < tenths < 10 and now - self._last >= MIN_INTERVAL_S
+        if not is_due or done <= self.begun:
             return
         self._tenths, self._last = tenths, now
         spent = now - self._start
-        left = spent * (total - done) / done
+        left = spent * (total - done) / (done - self.begun)
         self._write(f"… {self._title}: {10 * tenths} %, {spent:.0f} s, about {left:.0f} s left")
 
     def phase(self, name: str) -> None:

@@ -15,6 +15,7 @@ from piyard.convert.model_files import choose_files
 from piyard.convert.ncnn_net import net_function, read_layers
 from piyard.convert.output_kinds import layer_output_kind
 from piyard.convert.own.stated_preparation import as_file_says, preparation_notes
+from piyard.convert.param import INT8, name_data_type
 from piyard.convert.proof_inputs import make_net
 from piyard.convert.reference import ReferenceModel
 from piyard.convert.reference_models import reference_networks
@@ -257,9 +258,15 @@ def evaluate_desktop(subject: Subject, precision: str) -> Evaluation:
         precision,
         by="desktop",
         computed="ncnn, desktop",
-        precision=precision,
+        precision=desktop_data_type(subject.conversion, precision),
         imitated=precision == "fp16",
     )
+
+
+def desktop_data_type(conversion: Conversion, precision: str) -> str:
+    """What is really computed here: of a quantised net the other layers are fp32."""
+    is_mixed = precision == INT8
+    return name_data_type(read_layers(conversion.folder), "fp32") if is_mixed else precision
 
 
 def evaluate_board(context: JobContext, subject: Subject) -> Evaluation:

@@ -91,7 +91,9 @@ class QatMethod:
             calibration=choices.calibration_pictures,
             ptq=choices.ptq,
         )
-        history = train_int8(network, training, step.checkpoints, folder, title=step.name)
+        history = train_int8(
+            network, training, step.checkpoints, folder, title=f"train {step.name}"
+        )
         return Outcome(
             weights=PARAM_FILE,
             parts={"bin": BIN_FILE, "table": TABLE_FILE},

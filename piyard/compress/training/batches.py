@@ -143,7 +143,8 @@ def require_enough(count: int) -> None:
     if count < 2 * FEWEST:
         raise WrongInput(
             f"{format_count(count, 'picture')} to learn from: too few",
-            remedy=f"name {2 * FEWEST} at least",
+            remedy=f"name {2 * FEWEST} at least, twice as many of a data set that is halved to be "
+            "judged by the rest",
         )
 
 

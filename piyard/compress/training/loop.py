@@ -110,6 +110,7 @@ class Training:
         if self.resumed:
             console.info(f"{title}: goes on after step {self.resumed} of {self.total}")
         with deferred_interrupt() as interrupted, console.step(title) as shown:
+            shown.resume(self.resumed)
             while self.progress.step < self.total and not self._is_done():
                 self._step()
                 if self.progress.step % self._epoch_steps == 0 or self._at_end:

@@ -10,6 +10,7 @@ from piyard.cli.desk_requests import RemoveModelRequest
 from piyard.cli.own_models import remove_model
 from piyard.core.errors import WrongInput
 from piyard.models.definition import model_names
+from tests.conversion.compress.test_trained import one_class
 
 
 def compress(**typed):
@@ -45,8 +46,33 @@ def test_a_dry_run_says_who_learns_and_who_judges(small, halves, capsys):
 
 def test_a_budget_in_a_dry_run(small, halves, capsys):
     compress(method=["prune"], data=str(halves), keep_accuracy="99%", dry_run=True)
-    assert "whose variant keeps 99 % of the accuracy" in capsys.readouterr().out
+    out = capsys.readouterr().out
+    assert "whose variant keeps 99 % of the accuracy" in out
+    assert "judge by halves, 24 pictures" in out
     assert model_names() == [small]
+
+
+@pytest.mark.parametrize("budget", [{}, {"keep_accuracy": "99%"}])
+def test_a_dry_run_refuses_pictures_that_nothing_can_be_learnt_from(
+    small, halves, tmp_path, budget
+):
+    few = tmp_path / "few"
+    for name in ("top", "left"):
+        (few / name).mkdir(parents=True)
+        (few / name / "0.png").symlink_to(halves / name / "0.png")
+    with pytest.raises(WrongInput, match="1 picture to learn from: too few"):
+        compress(method=["prune"], data=str(few), dry_run=True, **budget)
+    with pytest.raises(WrongInput, match="are of one class, top"):
+        compress(method=["lowrank"], data=str(one_class(halves)), dry_run=True, **budget)
+
+
+def test_an_accuracy_to_keep_wants_a_truth(small, halves, tmp_path):
+    plain = tmp_path / "plain"
+    plain.mkdir()
+    for number, file in enumerate((halves / "top").iterdir()):
+        (plain / f"{number}.png").symlink_to(file)
+    with pytest.raises(WrongInput, match="nothing is known of what is in plain, 12 pictures"):
+        compress(method=["prune"], data=str(plain), keep_accuracy="99%")
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ from piyard.convert.converter import convert_model
 from piyard.convert.param import count_quantised, read_param
 from piyard.core.errors import WrongInput
 from piyard.models.definition import load_model, model_names
+from piyard.results.accuracies import stored_evaluations
 
 
 def compress(**typed):
@@ -26,7 +27,11 @@ def test_int8_is_made_proved_judged_and_rebuilt(small, halves, capsys):
     assert variant["bytes"] < 0.5 * original["bytes"]
     loaded = load_model("small@ptq-int8")
     folder, _ = read_variant_manifest(loaded)
-    assert count_quantised(read_param(folder / "model.ncnn.param")) >= 3
+    quantised = count_quantised(read_param(folder / "model.ncnn.param"))
+    assert 3 <= quantised <= 4  # of five: what costs most keeps floats
+    assert (original["data_type"], variant["data_type"]) == ("fp16", f"int8+fp16 ({quantised}/5)")
+    (kept,) = [each for each in stored_evaluations() if each.model == loaded.name]
+    assert kept.precision == f"int8+fp32 ({quantised}/5)"
     assert convert_model(loaded).manifest.proof["int8"].inputs["drawn"]["out0"].cosine > 0.9
     compress_model(CompressRequest.parse({"rebuild": loaded.name, "format": "json"}))
     files = json.loads(capsys.readouterr().out)
@@ -38,7 +43,7 @@ def test_it_says_that_the_same_pictures_calibrate_and_judge(small, halves, capsy
     compress(method=["ptq"], data=str(halves))
     shown = capsys.readouterr()
     assert "scales were found by some of the pictures that judge here" in shown.err
-    assert "whether int8 is faster is not known here" in shown.out
+    assert "/5) is faster is not known here" in shown.out
     compress(method=["prune"], data=str(halves), steps="1", batch="8")
     assert "pictures that judge here" not in capsys.readouterr().err
 

@@ -26,7 +26,8 @@ def judged(model="net", accuracy=71.8, time_ms=8.0, **more):
         "macs": 300_000_000,
         "bytes": 14_000_000,
     }
-    return Judged(**values | more)
+    floats = "fp16" if more.get("precision", "fp16") == "fp16" else "int8+fp16"
+    return Judged(**{"data_type": floats} | values | more)
 
 
 MIXED = judged("net@ptq-mixed", 71.5, 5.0, precision="int8")
@@ -64,11 +65,40 @@ def test_what_is_more_accurate_in_the_same_time_is_taken():
     assert "does not pay" in recommend(make_rows([judged(interval=None), slower]))
 
 
+def test_where_nothing_is_to_be_taken_the_sentence_is_about_what_was_made():
+    halved, sixth = judged("net@prune50", 60.0, 4.0), judged("net@lowrank90", 65.0, 6.0)
+    rows = make_rows([judged(), halved, sixth])
+    assert recommend(rows, made="net@lowrank90").startswith("net@lowrank90: 1.3 x faster")
+    assert recommend(rows).startswith("net@prune50: 2.0 x faster")
+    known = make_rows([judged(accuracy=None), judged("net@a", None, 4.0), judged("net@b", None, 6)])
+    assert recommend(known, made="net@b").startswith("net@b: 1.3 x faster")
+    assert recommend(make_rows([judged(), MIXED, sixth]), made="net@lowrank90").startswith(
+        "net@ptq-mixed: 1.6 x faster"
+    )
+
+
+def test_a_loss_within_chance_is_not_called_too_much():
+    within = judged("net@prune50", 69.0, 4.0, method="prune")
+    assert recommend(make_rows([judged(), within])).endswith(
+        "-2.8 points top-1 (within what chance does on these pictures); judge it by more pictures "
+        "before you take it"
+    )
+    beyond = judged("net@prune50", 66.0, 4.0, method="prune")
+    assert recommend(make_rows([judged(), beyond])).endswith("(--epochs) or take away less")
+
+
+def test_what_helps_depends_on_the_method():
+    chained = judged("net@prune50@ptq-int8", 60.0, 4.0, method="prune+ptq")
+    assert "--method qat" in recommend(make_rows([judged(), chained]))
+    trained = judged("net@qat-int8", 60.0, 4.0, method="qat")
+    assert recommend(make_rows([judged(), trained])).endswith("too much; train longer (--epochs)")
+
+
 def test_int8_that_does_not_pay():
     slow = judged("net@ptq-int8", 71.7, 9.5, precision="int8", time_source="counted")
     rows = make_rows([judged(time_source="counted"), slow])
     assert recommend(rows) == (
-        "int8 does not pay here: net in fp16 takes 8.00 ms, net@ptq-int8 9.50 ms; keep net"
+        "int8+fp16 does not pay here: net in fp16 takes 8.00 ms, net@ptq-int8 9.50 ms; keep net"
     )
 
 
@@ -81,8 +111,8 @@ def test_multiplications_do_not_say_whether_int8_is_faster():
     assert all(row.is_best for row in rows)
     assert "N/A" in render_rows(rows, "plain").splitlines()[-1]
     assert recommend(rows) == (
-        "net@ptq-int8: 4.0 x smaller than net, -0.3 points top-1; whether int8 is faster is not "
-        "known here: name a board with --host"
+        "net@ptq-int8: 4.0 x smaller than net, -0.3 points top-1; whether int8+fp16 is faster is "
+        "not known here: name a board with --host"
     )
     assert "take it" in recommend(make_rows([judged(interval=None, **untimed), small, pruned]))
 
@@ -116,14 +146,23 @@ def test_work_stands_for_time_where_there_is_none():
     assert "multiply-accumulates stand for it" in list_notes(rows, "rpi5")[0]
 
 
+def test_a_network_that_is_int8_in_part_is_not_called_int8():
+    mixed = judged("net@ptq-mixed", 71.7, 7.9, precision="int8", data_type="int8+fp16 (17/53)")
+    rows = make_rows([judged(), mixed])
+    assert "int8+fp16 (17/53)" in render_rows(rows, "plain")
+    assert json.loads(render_rows(rows, "json"))[1]["data_type"] == "int8+fp16 (17/53)"
+    assert recommend(rows).startswith("int8+fp16 (17/53) does not pay here")
+
+
 def test_numbers_are_numbers():
     rows = make_rows([judged(), MIXED])
     original, mixed = json.loads(render_rows(rows, "json"))
     assert (mixed["accuracy_percent"], mixed["time_ms"], mixed["pareto"]) == (71.5, 5.0, True)
     assert mixed["points_off"] == pytest.approx(-0.3)
-    assert (original["speedup"], original["interval_percent"]) == (None, [67.0, 75.0])
+    assert (original["speedup"], original["interval_low_percent"]) == (None, 67.0)
     (_, line) = csv.DictReader(io.StringIO(render_rows(rows, "csv")))
     assert (line["speedup"], line["bytes"]) == ("1.6", "14000000")
+    assert float(line["interval_high_percent"]) == 75.0
 
 
 def test_the_table_fits_a_terminal(monkeypatch):
@@ -131,6 +170,16 @@ def test_the_table_fits_a_terminal(monkeypatch):
     lines = render_rows(make_rows([judged(), MIXED, SMALL]), "plain").splitlines()
     assert max(map(len, lines)) <= 80
     assert "71.8 (67 to 75)" in lines[2]
+
+
+def test_a_chain_fits_a_terminal_and_each_row_is_told_from_the_others(monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    names = ["net", "net@prune40", "net@prune40@distill", "net@prune40@distill@ptq-int8"]
+    family = [judged(name, time_source="counted") for name in [*names, "net@lowrank90@qat"]]
+    table = render_rows(make_rows(family), "plain").splitlines()
+    assert max(map(len, table)) <= 80
+    shown = ["net", "@prune40", "…@distill", "……@ptq-int8", "@lowrank90@qat"]
+    assert [line.split()[0] for line in table[2:]] == shown
 
 
 def test_the_plot_in_characters():

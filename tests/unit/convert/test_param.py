@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from piyard.convert.param import read_param
+from piyard.convert.param import name_data_type, read_param
 from piyard.core.errors import ConversionFailed
 
 TEXT = """7767517
@@ -41,6 +41,24 @@ def test_what_pnnx_left_behind_is_read_too(file: Path) -> None:
     line = "Tensor.slice slice_0 1 1 a b dim=2 end=inf @w start=0 step=2"
     file.write_text(f"7767517\n2 2\nInput a 0 1 a\n{line}\n")
     assert read_param(file)[1].type == "Tensor.slice"
+
+
+INT8_LAYERS = """7767517
+4 4
+Input in0 0 1 in0
+Convolution conv_0 1 1 in0 a 0=8 1=3 8=102
+Gemm gemm_0 1 1 a b 18=1
+InnerProduct fc 1 1 b out0 0=8 8={0}
+"""
+
+
+def test_a_net_that_is_int8_in_part_says_in_how_many_layers(file: Path) -> None:
+    file.write_text(INT8_LAYERS.format(0))
+    assert name_data_type(read_param(file), "fp16") == "int8+fp16 (2/3)"
+    file.write_text(INT8_LAYERS.format(2))
+    assert name_data_type(read_param(file), "fp16") == "int8+fp16"
+    file.write_text(TEXT)
+    assert name_data_type(read_param(file), "fp32") == "fp32"
 
 
 def test_a_huge_one_is_not_read(file: Path) -> None:

@@ -92,6 +92,24 @@ def test_without_a_terminal_a_line_begins_each_step_and_one_each_tenth(
     assert lines[3] == "… send files to pi5: 30 %, 15 s, about 35 s left"
 
 
+def test_work_that_goes_on_tells_the_time_left_by_what_it_does_itself(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = [0.0]
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    with console.step("train") as step:
+        step.resume(80)
+        step.update(80, 100)
+        for done in (85, 90):
+            now[0] += 5
+            step.update(done, 100)
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[1:3] == [
+        "… train: 80 %, 5 s, about 15 s left",
+        "… train: 90 %, 10 s, about 10 s left",
+    ]
+
+
 def test_quick_work_is_two_lines(capsys: pytest.CaptureFixture[str]) -> None:
     with console.step("send files to pi5") as step:
         for done in range(1, 101):
