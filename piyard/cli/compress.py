@@ -18,6 +18,7 @@ from piyard.compress.budget import (
     Trial,
     describe_budget,
     find_value,
+    most_variants,
     read_budget,
     with_knob,
 )
@@ -217,10 +218,16 @@ def keep_to_budget(
         step = bind_value(value)
         trial = judge(as_model(step, make_files(step)))
         console.info(f"--{knob.option} {value:g}: {_trial_text(trial)}")
+        tried.append(value)
+        search.update(len(tried), most_variants(knob))
         return trial
 
-    value = find_value(knob, budget, judge(model), judge_value)
-    console.info(f"the budget allows --{knob.option} {value:g}")
+    tried: list[float] = []
+    original = judge(model)
+    console.info(f"{model.name}: {_trial_text(original)}")
+    with console.step(f"find the --{knob.option}", unit="variants") as search:
+        value = find_value(knob, budget, original, judge_value)
+        search.outcome = f"the budget allows {value:g}"
     return with_knob(options, knob, value)
 
 

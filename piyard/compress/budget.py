@@ -142,6 +142,11 @@ def _require_late(budget: Budget, original: Trial) -> None:
         )
 
 
+def most_variants(knob: Knob) -> int:
+    """How many of its values are tried at most, halving those that are left."""
+    return len(knob.values).bit_length() + 1
+
+
 def _last_true(values: Sequence[float], holds: Callable[[float], bool]) -> float | None:
     """The last for which it holds, where it holds for the first ones and then no more."""
     low, high = 0, len(values)
@@ -185,8 +190,7 @@ def describe_budget(budget: Budget, knob: Knob) -> str:
         f"keeps {100 * budget.keep_accuracy:g} % of the accuracy" if budget.keep_accuracy else "",
         f"takes at most {budget.max_latency_ms:g} ms" if budget.max_latency_ms else "",
     ]
-    most = len(knob.values).bit_length()
     return (
         f"find the --{knob.option} of {min(knob.values):g} to {max(knob.values):g} whose variant "
-        f"{' and '.join(filter(None, limits))}, by at most {most + 1} variants"
+        f"{' and '.join(filter(None, limits))}, by at most {most_variants(knob)} variants"
     )

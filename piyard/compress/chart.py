@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from html import escape
 from math import ceil, floor, log10
 from string import ascii_lowercase
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from piyard.compress.summary import Row, short_name
 
@@ -24,8 +24,12 @@ SVG_BEGINNING = (
 FAR_POINTS = 20.0
 TICKS = 5
 """Lines across the picture, and up."""
-LABEL_LETTER = 6.6
-"""Pixels that a letter is wide, about."""
+LABEL_LETTER, LABEL_LINE = 6.6, 12
+"""Pixels that a letter is wide, about, and that a line is high."""
+LABEL_ASIDE, LABEL_ROWS = 8, (-6, 14, -20, 28, -34, 42)
+"""Pixels from a dot to its name, and where that may stand above and below it, best first."""
+DOT = 4.5
+"""Radius, in pixels."""
 
 
 class Point(NamedTuple):
@@ -141,7 +145,7 @@ def draw_svg(rows: Sequence[Row], title: str, unit: str) -> str:
         f'<rect width="{WIDTH}" height="{HEIGHT}" fill="#fff"/>',
         *_axes(across, up, x, y, (f"{unit} an inference", f"{metric}, percent")),
         f'<polyline points="{line}" fill="none" stroke="#2a7" stroke-width="1.5"/>',
-        *(_draw_point(point, x(point.work), y(point.accuracy)) for point in points),
+        *draw_points([Dot(each, x(each.work), y(each.accuracy)) for each in points]),
         "</svg>",
     ]
     return "\n".join(part for part in parts if part) + "\n"
@@ -175,13 +179,83 @@ def _steps(scale: Scale) -> list[float]:
     return [number * step for number in range(first, floor(scale.high / step) + 1)]
 
 
-def _draw_point(point: Point, x: float, y: float) -> str:
-    """A dot with its name, on the side where there is room."""
-    colour = "#2a7" if point.is_best else "#888"
-    fits = x + 10 + LABEL_LETTER * len(point.name) < WIDTH
-    label = _text(x + 8, y - 6, point.name, "start") if fits else ""
-    label = label or _text(x - 8, y - 6, point.name, "end")
-    return f'<circle cx="{x:.1f}" cy="{y:.1f}" r="4.5" fill="{colour}"/>{label}'
+class Dot(NamedTuple):
+    """A point and its place in the picture."""
+
+    point: Point
+    x: float
+    y: float
+
+    @property
+    def box(self) -> Box:
+        """What it covers."""
+        return Box(self.x - DOT, self.y - DOT, self.x + DOT, self.y + DOT)
+
+
+class Box(NamedTuple):
+    """A part of the picture, in pixels."""
+
+    left: float
+    top: float
+    right: float
+    bottom: float
+
+    def overlaps(self, other: Box) -> bool:
+        """Whether they have a pixel in common."""
+        return (
+            self.left < other.right
+            and other.left < self.right
+            and self.top < other.bottom
+            and other.top < self.bottom
+        )
+
+    @property
+    def is_inside(self) -> bool:
+        """Of the picture."""
+        return self.left >= 0 and self.right <= WIDTH and self.top >= 0 and self.bottom <= HEIGHT
+
+
+class Label(NamedTuple):
+    """A name beside a dot: where it begins or ends, and on which line it stands."""
+
+    text: str
+    x: float
+    y: float
+    anchor: Literal["start", "end"]
+
+    @property
+    def box(self) -> Box:
+        """What it covers, about."""
+        wide = LABEL_LETTER * len(self.text)
+        left = self.x if self.anchor == "start" else self.x - wide
+        return Box(left, self.y - LABEL_LINE, left + wide, self.y)
+
+
+def draw_points(dots: Sequence[Dot]) -> Iterator[str]:
+    """Dots with their names."""
+    for dot in dots:
+        colour = "#2a7" if dot.point.is_best else "#888"
+        yield f'<circle cx="{dot.x:.1f}" cy="{dot.y:.1f}" r="{DOT}" fill="{colour}"/>'
+    for label in place_labels(dots):
+        yield _text(label.x, label.y, label.text, label.anchor)
+
+
+def place_labels(dots: Sequence[Dot]) -> list[Label]:
+    """A name beside each dot: in the picture, and on no dot or other name where there is room."""
+    taken = [dot.box for dot in dots]
+    labels: list[Label] = []
+    for dot in dots:
+        choices = [label for label in _list_labels(dot) if label.box.is_inside]
+        free = [label for label in choices if not any(map(label.box.overlaps, taken))]
+        labels.append((free or choices or list(_list_labels(dot)))[0])
+        taken.append(labels[-1].box)
+    return labels
+
+
+def _list_labels(dot: Dot) -> Iterator[Label]:
+    for row in LABEL_ROWS:
+        yield Label(dot.point.name, dot.x + LABEL_ASIDE, dot.y + row, "start")
+        yield Label(dot.point.name, dot.x - LABEL_ASIDE, dot.y + row, "end")
 
 
 def _text(x: float, y: float, text: str, anchor: str) -> str:

@@ -105,7 +105,7 @@ class Step:
         if self._log:
             self._log.update(done, total)
 
-    def resume(self, done: float) -> None:
+    def resume(self, done: int) -> None:
         """Say how much was done before the step began: the time left is told by the rest alone."""
         self._progress.reset(self._task, completed=done)
         if self._log:

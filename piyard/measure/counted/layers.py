@@ -28,7 +28,7 @@ import msgspec
 from piyard.build.images import CROSS_IMAGE
 from piyard.core.containers import connect_engine, run_in_container
 from piyard.core.errors import JobsFailed, NotSetUp
-from piyard.core.files import scratch_folder
+from piyard.core.files import scratch_folder, sha256_of_file, sha256_of_value
 from piyard.measure.counted import pi5
 
 HERE = Path(__file__).parent
@@ -74,6 +74,11 @@ def add_costs(costs: Iterable[Cost]) -> Cost:
 def can_count() -> bool:
     """Whether an emulator is here that may take plugins."""
     return shutil.which(EMULATOR) is not None
+
+
+def identify_counting() -> str:
+    """sha256 over all that decides a count beside the program: the plugin, the board's files."""
+    return sha256_of_value([sha256_of_file(HERE / "cost.c"), CPU, sorted(pi5.files().items())])
 
 
 class Machine(msgspec.Struct, frozen=True, kw_only=True):

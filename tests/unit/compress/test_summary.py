@@ -7,7 +7,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from piyard.compress.chart import COLUMNS, draw_svg, draw_text
+from piyard.compress.chart import COLUMNS, Dot, Point, draw_svg, draw_text, place_labels
 from piyard.compress.recommendation import recommend
 from piyard.compress.summary import Judged, list_notes, make_rows, render_rows
 
@@ -219,3 +219,14 @@ def test_the_svg_is_one_and_names_are_text():
     dots = list(root.iter("{http://www.w3.org/2000/svg}circle"))
     assert float(dots[0].attrib["cx"]) > float(dots[1].attrib["cx"])
     assert float(dots[0].attrib["cy"]) < float(dots[1].attrib["cy"])
+
+
+def test_names_of_points_beside_each_other_are_not_drawn_over_each_other():
+    places = [(650, 50), (651, 50), (645, 60), (650, 50), (8, 410), (712, 200)]
+    dots = [Dot(Point(f"@variant{at}", 1, 1, False), *place) for at, place in enumerate(places)]
+    boxes = [each.box for each in place_labels(dots)]
+    covered = [*boxes, *(dot.box for dot in dots)]
+    assert all(box.is_inside for box in boxes)
+    assert not any(
+        box.overlaps(other) for at, box in enumerate(boxes) for other in covered[at + 1 :]
+    )
