@@ -57,9 +57,7 @@ class AnswerRequest(Request):
         SWITCH,
         default=False,
     )
-    thinking: bool = flag(
-        "a model that can think aloud before it answers shall not", SWITCH, default=True
-    )
+    thinking: bool = flag("a model that can think before it answers does not", SWITCH, default=True)
 
 
 class RunRequest(RunRequestBase, AnswerRequest, TableRequest):

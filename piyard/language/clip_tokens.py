@@ -34,7 +34,7 @@ def encode_text(tokenizer: Tokenizer, config: TextConfig, text: str) -> list[int
     if len(ids) > config.context:
         raise WrongInput(
             f"'{sanitize_line(text)[:SHOWN]}…' has {len(ids)} tokens with those at its ends, and "
-            f"{config.context} fit",
-            remedy="say it in fewer words",
+            f"the limit is {config.context}",
+            remedy="shorten it",
         )
     return ids + [config.end] * (config.context - len(ids) if config.filled else 0)

@@ -251,5 +251,5 @@ def sort_outputs(outputs: Sequence[Floats]) -> tuple[Floats, Floats]:
     by_channels = {output.shape[0]: output for output in outputs}
     if len(outputs) != len(by_channels) or by_channels.keys() != {SCORE_CHANNELS, SIDE_CHANNELS}:
         shapes = " and ".join("x".join(map(str, output.shape)) for output in outputs)
-        raise WrongInput(f"the head gives {shapes}; NanoTrack's gives 2xnxn and 4xnxn")
+        raise WrongInput(f"the head's outputs are {shapes}; NanoTrack's are 2xnxn and 4xnxn")
     return by_channels[SCORE_CHANNELS], by_channels[SIDE_CHANNELS]

@@ -54,14 +54,14 @@ def test_attention(nnrun: Run, tmp_path: Path, name: str, rows: int) -> None:
 
 REFUSED = {
     "0=0": "0 heads",
-    "0=7": "do not divide",
-    "1=0": "do not divide",
+    "0=7": "not a multiple of its",
+    "1=0": "not a multiple of its",
     "2=12": "heads of 12 values",
     "2=0": "heads of 0 values",
     "3=0.0": "scale",
     "3=nan": "scale",
-    "4=7": "turns 7 values",
-    "4=18": "turns 18 values",
+    "4=7": "rotates 7 values",
+    "4=18": "rotates 18 values",
     "5=2": "a flag",
     "6=1e30": "epsilon",
 }

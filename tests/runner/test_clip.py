@@ -148,12 +148,12 @@ def test_embeddings_are_rows_that_numpy_reads(
 def test_a_text_that_does_not_fit_is_refused(nnrun: Run, folder: Path):
     flags = [*picture_net(folder), *text_net(folder)]
     outcome = nnrun("clip", *flags, "--text", "hi " * 5)
-    assert_refused(outcome, 4, "has 11 tokens with those at its ends, and 8 fit")
+    assert_refused(outcome, 4, "has 11 tokens with those at its ends, and the limit is 8")
 
 
 def test_what_is_missing_is_said(nnrun: Run, folder: Path):
     outcome = nnrun("clip", *picture_net(folder), "--label", "cat")
-    assert_refused(outcome, 2, "texts need --text-param")
+    assert_refused(outcome, 2, "--label and --text need --text-param")
     flags = [*picture_net(folder), *text_net(folder), "--prompt", "a photo"]
     assert_refused(nnrun("clip", *flags, "--label", "cat"), 2, "--prompt needs a {}")
 
@@ -172,4 +172,4 @@ def test_a_table_that_was_cut_is_refused(nnrun: Run, folder: Path, tmp_path: Pat
     table.write_bytes((folder / "text.tokens").read_bytes()[:-64])
     flags = [*picture_net(folder), *text_net(folder), "--text", "hi"]
     flags[flags.index("--tokens") + 1] = str(table)
-    assert_refused(nnrun("clip", *flags), 3, "cut, or longer than its head says")
+    assert_refused(nnrun("clip", *flags), 3, "its size is not what its header says")

@@ -98,7 +98,7 @@ def test_what_is_wrong_with_text_is_said(nnrun: Run, tmp_path: Path):
     schema.write_text('{"type": "string", "format": "date"}')
     refused = nnrun("generate", *line, *prompt, "--schema", schema)
     assert_refused(refused, 4, "schema.json", '"format" is not supported')
-    assert_refused(nnrun("generate", *line[:-2], *prompt), 2, "needs --tokenizer")
+    assert_refused(nnrun("generate", *line[:-2], *prompt), 2, "need --tokenizer")
     assert_refused(nnrun("generate", *line), 2, "exactly one of --prompt")
     assert_refused(nnrun("generate", *line, "--prompt="), 2, "--prompt needs a value")
     (tmp_path / "empty.txt").write_text("")

@@ -36,7 +36,7 @@ LACKING = {
     "ReLU": ("0 1 out0", "ncnn cannot use this net"),
     "Softmax": ("1 0 b", "ncnn cannot use this net"),
     "Split": ("0 2 out0 out1", "reads 0 blobs and needs 1"),
-    "Noop": ("1 2 b out0 out1", "makes 2 blobs of 1 blob"),
+    "Noop": ("1 2 b out0 out1", "produces 2 blobs from 1 blob"),
 }
 
 
@@ -75,7 +75,7 @@ def test_an_input_larger_than_the_memory_is_exit_4(nnrun: Run, tmp_path):
     flags = Net().add("Input", "in0").add("ReLU", "out0").write(tmp_path)
     for shape in ("1,1048576,1048576", "1048576,1048576,1048576", "1048576,1048576"):
         outcome = nnrun("bench", *flags, "--shape", shape, "--loops", 1)
-        assert_refused(outcome, 4, f"no memory for an input of {shape}")
+        assert_refused(outcome, 4, f"not enough memory for an input of {shape}")
 
 
 def test_a_net_of_very_many_blobs_is_read(nnrun: Run, tmp_path):

@@ -139,10 +139,10 @@ def test_one_row_without_an_axis_of_its_own(nnrun: Run, tmp_path: Path) -> None:
 
 
 REFUSED = {
-    "0=0": "makes 0 values",
+    "0=0": "produces 0 values",
     "1=0": "takes 0 values",
-    "0=-3": "makes -3 values",
-    "0=2147483647": "makes 2147483647 values",
+    "0=-3": "produces -3 values",
+    "0=2147483647": "produces 2147483647 values",
     "0=16777216 1=1048576": "more weights than can be addressed",
     "2=5": "weights of 5 bits",
     "2=4 3=48": "blocks of 48",
@@ -150,10 +150,10 @@ REFUSED = {
     "2=16 3=32": "floats, which have no blocks",
     "5=1": "floats, which have no blocks and no minima",
     "4=2": "bias parameter of 2",
-    "6=3": "no norm 3",
+    "6=3": "has norm 3",
     "7=2.0": "epsilon",
     "8=1 9=1": "a gate and an activation",
-    "9=5": "no activation 5",
+    "9=5": "has activation 5",
 }
 
 

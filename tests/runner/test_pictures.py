@@ -215,9 +215,9 @@ def test_what_is_wrong_with_a_picture_is_said(nnrun: Run, folder: Path, tmp_path
     assert_refused(nnrun("generate", *bare, "--size", 48), 2, "--size needs --picture")
     blind = [*line, *ask]
     blind[blind.index(folder / "tokenizer.bin")] = folder / "blind.bin"
-    assert_refused(nnrun("generate", *blind), 3, "sees no pictures")
+    assert_refused(nnrun("generate", *blind), 3, "cannot see pictures")
     twice = nnrun("generate", *line, "--prompt", "<image> again")
-    assert_refused(twice, 4, "10 times, and a picture is 9 of it")
+    assert_refused(twice, 4, "10 times, and a picture takes it 9 times")
     small = nnrun("generate", *line, *ask, "--context", 10)
     assert_refused(small, 4, "the picture is 9 of them", "--context")
     tokens = [*text_flags(folder), *net_flags(folder), "--tokens", folder / "ids.npy"]

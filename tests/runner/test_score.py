@@ -72,9 +72,9 @@ def test_a_half_cache_is_close(nnrun: Run, tmp_path: Path):
 
 BAD_TOKENS = {
     "outside": (np.array([1, 96]), "<i4", "token 96 is not in the model's vocabulary of 96"),
-    "negative": (np.array([1, -1]), "<i8", "element 1 is no token"),
+    "negative": (np.array([1, -1]), "<i8", "element 1 is not a token id"),
     "floats": (np.ones(3), "<f4", "not int32 or int64"),
-    "two axes": (np.ones((2, 3)), "<i4", "not one row of tokens"),
+    "two axes": (np.ones((2, 3)), "<i4", "must hold one row of tokens"),
     "nothing": (np.ones(0), "<i4", "one to three sizes"),
 }
 
@@ -97,9 +97,9 @@ def test_other_nets_are_no_language_models(nnrun: Run, tmp_path: Path):
     flags = decoder.write(tmp_path)
     param = tmp_path / "net.param"
     param.write_text(decoder.param().replace("lm_head", "head"))
-    assert_refused(nnrun("score", *flags, *tokens), 3, "no language model", "lm_head")
+    assert_refused(nnrun("score", *flags, *tokens), 3, "not a language model", "lm_head")
     param.write_text(decoder.param().replace("7=1\n", "7=0\n"))
-    assert_refused(nnrun("score", *flags, *tokens), 3, "looks at what follows")
+    assert_refused(nnrun("score", *flags, *tokens), 3, "attends to later tokens")
     decoder.write(tmp_path)
     (tmp_path / "net.bin").write_bytes(decoder.weights()[:-1000])
     assert_refused(nnrun("score", *flags, *tokens), 3, "net.bin", "truncated")
@@ -112,4 +112,4 @@ def test_weights_that_are_no_numbers_are_refused(nnrun: Run, tmp_path: Path):
     weights[64 : 64 + 4] = np.float32(np.nan).tobytes()
     (tmp_path / "net.bin").write_bytes(bytes(weights))
     outcome = nnrun("score", *flags, "--tokens", save(tmp_path, TOKENS))
-    assert_refused(outcome, 3, "not numbers")
+    assert_refused(outcome, 3, "NaN or infinity")

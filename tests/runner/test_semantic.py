@@ -105,7 +105,7 @@ def test_regions_are_drawn_with_a_legend(nnrun: Run, tmp_path):
 
 
 MISTAKES: dict[str, tuple[list[Floats], Semantic, str]] = {
-    "no map": ([np.zeros(5, "f4")], Semantic(), "no map of classes"),
+    "no map": ([np.zeros(5, "f4")], Semantic(), "not classes,rows,columns"),
     "no such output": ([np.zeros((2, 4, 4), "f4")], Semantic(output=1), "--map 1: the net has 1"),
 }
 

@@ -142,7 +142,7 @@ def test_flags_that_do_not_go_together(nnrun: Run, tmp_path, flags, parts):
 def test_what_is_no_id_is_refused(nnrun: Run, tmp_path, ids):
     file = write(tmp_path, json_of("smollm"))
     outcome = nnrun("tokenize", "--tokenizer", file, "--decode", "--text", f"1 {ids}")
-    assert_refused(outcome, 4, ids, "no id")
+    assert_refused(outcome, 4, ids, "not a token id")
 
 
 def test_a_broken_tokenizer_is_refused(nnrun: Run, tmp_path):
@@ -207,13 +207,13 @@ def test_an_answer_ends_with_what_the_template_ends_messages_with(nnrun: Run, tm
     ("talk", "part"),
     [
         ([], "no message"),
-        (TALK[:1], "the last word"),
-        (TALK[:3], "the last word"),
-        (TALK[2:3], "in turns"),
-        ([TALK[1], TALK[1]], "in turns"),
-        ([TALK[1], TALK[0]], "speaks first"),
+        (TALK[:1], "the last message"),
+        (TALK[:3], "the last message"),
+        (TALK[2:3], "must alternate"),
+        ([TALK[1], TALK[1]], "must alternate"),
+        ([TALK[1], TALK[0]], "must come first"),
         ([(USER, "")], "empty"),
-        ([("tool", "a")], "'tool' is no role"),
+        ([("tool", "a")], "'tool' is not a role"),
     ],
 )
 def test_messages_in_an_order_that_no_template_has(nnrun: Run, tmp_path, talk, part):
@@ -231,6 +231,6 @@ def test_messages_that_a_template_does_not_take(nnrun: Run, tmp_path):
     assert_refused(nnrun(*line, talk), 3, "no chat template")
     segments = read_chat(chat_templates.NO_SYSTEM, chat_templates.SPECIAL, "x")
     file.write_bytes(compile_tokenizer(json_of("qwen"), chat=segments))
-    assert_refused(nnrun(*line, talk), 4, "no message of the system")
+    assert_refused(nnrun(*line, talk), 4, "does not support system messages")
     for broken in ("[", "{}", '[{"role": "user"}]', '[{"role": 1, "content": "a"}]', "[1]"):
         assert_refused(nnrun(*line, broken), 4, "message")

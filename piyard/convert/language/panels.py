@@ -62,7 +62,7 @@ class LinearShape:
         if min(self.outputs, self.inputs) < 1:
             return "there must be at least one of each"
         if self.bits not in BITS:
-            return f"{self.bits} bits; there are {', '.join(map(str, BITS))}"
+            return f"{self.bits} bits, not one of {', '.join(map(str, BITS))}"
         if self.quantised != (self.block in BLOCKS):
             return f"blocks of {self.block}; integers have 32, 64 or 128, floats have 0"
         if self.affine and not self.quantised:

@@ -48,7 +48,7 @@ public:
 private:
     [[noreturn]] void reject(const std::string& problem) const {
         const auto line = 1 + std::count(text_.begin(), text_.begin() + static_cast<std::ptrdiff_t>(at_), '\n');
-        throw Failure(Exit::input, subject_ + ": no valid JSON, line " + std::to_string(line) + ": " + problem);
+        throw Failure(Exit::input, subject_ + ": not valid JSON, line " + std::to_string(line) + ": " + problem);
     }
 
     void skip_blanks() {
@@ -119,7 +119,7 @@ private:
             value.truth = word[0] == 't';
             return;
         }
-        reject(at_ == text_.size() ? "it ends too soon" : "no value begins like this");
+        reject(at_ == text_.size() ? "it ends too soon" : "no value starts like this");
     }
 
     void read_digits() {

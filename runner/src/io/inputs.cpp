@@ -57,8 +57,8 @@ std::vector<Flag> input_flags() {
         {"--list", "FILE", "of images and folders, one a line"},
         {"--stdin", "KIND", "frames from standard input: mjpeg, or yuv420 (I420, BT.601 in full range, as JPEG)"},
         {"--frame", "WxH", "yuv420: size of a frame"},
-        {"--latest", "SECONDS", "mjpeg: a live stream; late frames are dropped and counted, and after so long without one it has ended"},
-        {"--stop-after", "N", "end after so many frames or pictures"},
+        {"--latest", "SECONDS", "mjpeg: a live stream; late frames are dropped and counted, and it ends after this long without one"},
+        {"--stop-after", "N", "end after this many frames or pictures"},
     };
 }
 

@@ -69,7 +69,7 @@ private:
 };
 
 [[noreturn]] void fail(int port) {
-    throw Failure(Exit::output, "--preview: port " + std::to_string(port) + " of the loopback cannot be had: " + std::strerror(errno));
+    throw Failure(Exit::output, "--preview: cannot listen on port " + std::to_string(port) + ": " + std::strerror(errno));
 }
 
 Socket listen_on_loopback(int port) {

@@ -170,8 +170,9 @@ int Attention::forward(const std::vector<ncnn::Mat>& bottoms, std::vector<ncnn::
     if (cache_ == nullptr) own = std::make_unique<KvCache>(shape_.kv_heads, shape_.head_size, rows);
     KvCache& cache = cache_ != nullptr ? *cache_ : *own;
     if (cache.rows() + rows > cache.capacity())
-        throw Failure(Exit::input, "layer " + name + " (Attention): no room for " + std::to_string(rows) + " tokens after " +
-                                       std::to_string(cache.rows()) + " of " + std::to_string(cache.capacity()));
+        throw Failure(Exit::input, "layer " + name + " (Attention): no room for " + std::to_string(rows) +
+                                       " more tokens; the cache holds " + std::to_string(cache.rows()) + " of " +
+                                       std::to_string(cache.capacity()));
     for (int i = 0; i < rows; ++i) {
         float* const row = turned.row(i);
         prepare(row, cache.rows());

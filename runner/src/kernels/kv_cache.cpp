@@ -62,18 +62,18 @@ void KvCache::Release::operator()(void* memory) const { std::free(memory); }
 KvCache::Memory KvCache::reserve(std::size_t bytes) {
     Memory memory(std::calloc(1, bytes));
     if (memory == nullptr)
-        throw Failure(Exit::model, "no memory for a cache of " + std::to_string(bytes) + " bytes; choose a smaller context");
+        throw Failure(Exit::model, "not enough memory for a cache of " + std::to_string(bytes) + " bytes; use a smaller context");
     return memory;
 }
 
 KvCache::KvCache(int kv_heads, int head_size, int capacity, CacheFormat format)
     : kv_heads_(kv_heads), head_size_(head_size), capacity_(capacity), padded_(whole_panels(capacity)), format_(format) {
     if (kv_heads < 1 || head_size < 1 || head_size % 8 != 0 || capacity < 1)
-        throw Failure(Exit::model, "no cache of " + std::to_string(kv_heads) + " heads of " + std::to_string(head_size) + " values and " +
-                                       std::to_string(capacity) + " tokens; heads have a multiple of 8 values");
+        throw Failure(Exit::model, "cannot make a cache of " + std::to_string(kv_heads) + " heads of " + std::to_string(head_size) +
+                                       " values and " + std::to_string(capacity) + " tokens; the size of a head must be a multiple of 8");
     if (format == CacheFormat::int8 && head_size > largest_query)
-        throw Failure(Exit::model, "no cache of int8 for heads of " + std::to_string(head_size) + " values; " +
-                                       std::to_string(largest_query) + " are the most, choose another --cache");
+        throw Failure(Exit::model, "an int8 cache takes heads of up to " + std::to_string(largest_query) + " values, not " +
+                                       std::to_string(head_size) + "; use another --cache");
     if (format == CacheFormat::int8) {
         key_scales_.resize(static_cast<std::size_t>(kv_heads) * static_cast<std::size_t>(padded_));
         value_scales_.resize(key_scales_.size());

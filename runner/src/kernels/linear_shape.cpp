@@ -22,18 +22,18 @@ std::string flag_problem(const LinearShape& shape) {
     if (!one_of(shape.affine, {0, 1})) return "has an affine parameter of " + std::to_string(shape.affine) + ", not 0 or 1";
     if (!one_of(shape.gate, {0, 1})) return "has a gate parameter of " + std::to_string(shape.gate) + ", not 0 or 1";
     const int norm = static_cast<int>(shape.norm), activation = static_cast<int>(shape.activation);
-    if (!one_of(norm, {0, 1, 2})) return "has no norm " + std::to_string(norm) + "; there are 0 to 2";
-    if (!one_of(activation, {0, 1, 2, 3, 4})) return "has no activation " + std::to_string(activation) + "; there are 0 to 4";
-    if (shape.gate != 0 && activation != 0) return "has a gate and an activation, of which it can have one";
+    if (!one_of(norm, {0, 1, 2})) return "has norm " + std::to_string(norm) + ", not 0 to 2";
+    if (!one_of(activation, {0, 1, 2, 3, 4})) return "has activation " + std::to_string(activation) + ", not 0 to 4";
+    if (shape.gate != 0 && activation != 0) return "has both a gate and an activation; it can have one";
     // Written so that a NaN is refused.
     if (!(shape.eps >= 0 && shape.eps < 1)) return "has an epsilon that is not from 0 to below 1";
     return "";
 }
 
 std::string format_problem(const LinearShape& shape) {
-    if (!one_of(shape.bits, {4, 6, 8, 16, 32})) return "has weights of " + std::to_string(shape.bits) + " bits; there are 4, 6, 8, 16, 32";
+    if (!one_of(shape.bits, {4, 6, 8, 16, 32})) return "has weights of " + std::to_string(shape.bits) + " bits, not 4, 6, 8, 16 or 32";
     if (shape.quantised() && !one_of(shape.block, {32, 64, 128}))
-        return "has blocks of " + std::to_string(shape.block) + "; there are 32, 64, 128";
+        return "has blocks of " + std::to_string(shape.block) + ", not 32, 64 or 128";
     if (!shape.quantised() && (shape.block != 0 || shape.affine != 0)) return "has floats, which have no blocks and no minima";
     return "";
 }
@@ -42,9 +42,8 @@ std::string format_problem(const LinearShape& shape) {
 
 std::string LinearShape::problem() const {
     if (outputs < 1 || outputs > max_outputs)
-        return "makes " + std::to_string(outputs) + " values; 1 to " + std::to_string(max_outputs) + " can be";
-    if (inputs < 1 || inputs > max_inputs)
-        return "takes " + std::to_string(inputs) + " values; 1 to " + std::to_string(max_inputs) + " can be";
+        return "produces " + std::to_string(outputs) + " values, not 1 to " + std::to_string(max_outputs);
+    if (inputs < 1 || inputs > max_inputs) return "takes " + std::to_string(inputs) + " values, not 1 to " + std::to_string(max_inputs);
     for (const std::string& error : {flag_problem(*this), format_problem(*this)})
         if (!error.empty()) return error;
     if (panels() * panel_bytes() > max_bytes) return "has more weights than can be addressed";

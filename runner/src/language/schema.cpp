@@ -90,7 +90,7 @@ private:
 
     Node read(const Value& value, const std::string& where) {
         if (value.kind == Form::boolean && value.truth) return anything();
-        if (value.kind != Form::object) reject(where, "a schema is an object, or true");
+        if (value.kind != Form::object) reject(where, "a schema must be an object or true");
         check_keywords(value, where);
         for (const std::string word : {"$ref", "enum", "const", "anyOf", "oneOf"}) {
             const Value* content = value.find(word);
@@ -118,7 +118,7 @@ private:
         const bool is_listed = word == "enum" || word == "const";
         for (const auto& member : value.members)
             if (member.first != word && annotations().count(member.first) == 0 && !(is_listed && member.first == "type"))
-                reject(where, "\"" + member.first + "\" beside \"" + word + "\" is not supported");
+                reject(where, "\"" + member.first + "\" together with \"" + word + "\" is not supported");
     }
 
     const Value& follow(const Value& target, const std::string& where) const {
@@ -129,7 +129,7 @@ private:
             if (target.text.rfind(start, 0) != 0 || all == nullptr) continue;
             if (const Value* found = all->find(target.text.substr(start.size()))) return *found;
         }
-        reject(where, "$ref " + json::serialise(target) + " leads nowhere; it is \"#\", \"#/$defs/NAME\" or \"#/definitions/NAME\"");
+        reject(where, "$ref " + json::serialise(target) + " does not exist; use \"#\", \"#/$defs/NAME\" or \"#/definitions/NAME\"");
     }
 
     static Node choice(std::vector<std::uint32_t> alternatives) {
@@ -145,7 +145,7 @@ private:
     }
 
     Node literals(const Value& all, const std::string& where) const {
-        if (all.kind != Form::array || all.items.empty()) reject(where, "\"enum\" is a list of one value or more");
+        if (all.kind != Form::array || all.items.empty()) reject(where, "\"enum\" must be a list of at least one value");
         Node node = simple(Kind::literals);
         for (const Value& each : all.items) node.literals.push_back(json::serialise(each));
         std::sort(node.literals.begin(), node.literals.end());
@@ -153,7 +153,7 @@ private:
     }
 
     Node alternatives(const Value& all, const std::string& where) {
-        if (all.kind != Form::array || all.items.empty()) reject(where, "a list of one schema or more");
+        if (all.kind != Form::array || all.items.empty()) reject(where, "it must be a list of at least one schema");
         std::vector<std::uint32_t> nodes;
         for (std::size_t i = 0; i < all.items.size(); ++i) nodes.push_back(compile(all.items[i], where + "/" + std::to_string(i)));
         return choice(nodes);
@@ -184,8 +184,8 @@ private:
         for (const Value& each : type->items) types.push_back(each.kind == Form::string ? each.text : "");
         for (const std::string& each : types)
             if (std::find(type_names().begin(), type_names().end(), each) == type_names().end())
-                reject(where, "type " + json::serialise(*type) + " is unknown; there are " + join(type_names(), ", "));
-        if (types.empty()) reject(where, "\"type\" is a name or a list of names");
+                reject(where, "unknown type " + json::serialise(*type) + "; use " + join(type_names(), ", "));
+        if (types.empty()) reject(where, "\"type\" must be a name or a list of names");
         return types;
     }
 
@@ -194,7 +194,7 @@ private:
         for (const auto& keyword : keywords())
             if (!keyword.second.empty() && value.find(keyword.first) != nullptr &&
                 std::find(types.begin(), types.end(), keyword.second) == types.end())
-                reject(where, "\"" + keyword.first + "\" is for type " + keyword.second);
+                reject(where, "\"" + keyword.first + "\" is only for type " + keyword.second);
     }
 
     Node of_type(const Value& value, const std::string& type, const std::string& where) {
@@ -228,7 +228,7 @@ private:
         const Value* others = value.find("additionalProperties");
         const bool none_other = others != nullptr && others->kind == Form::boolean && !others->truth;
         if (properties != nullptr) {
-            if (properties->kind != Form::object) reject(where, "\"properties\" is an object of schemas");
+            if (properties->kind != Form::object) reject(where, "\"properties\" must be an object of schemas");
             for (const auto& each : properties->members)
                 node.properties.push_back({json::quote(each.first), compile(each.second, where + "/properties/" + each.first), false});
         } else if (!none_other) {
@@ -242,12 +242,12 @@ private:
     void mark_required(Node& node, const Value& value, const std::string& where) const {
         const Value* required = value.find("required");
         if (required == nullptr) return;
-        if (required->kind != Form::array) reject(where, "\"required\" is a list of names");
+        if (required->kind != Form::array) reject(where, "\"required\" must be a list of names");
         for (const Value& each : required->items) {
             const std::string key = json::serialise(each);
             const auto is_it = [&](const Property& property) { return property.key == key; };
             const auto found = std::find_if(node.properties.begin(), node.properties.end(), is_it);
-            if (found == node.properties.end()) reject(where, key + " is required, but \"properties\" does not say what it is");
+            if (found == node.properties.end()) reject(where, key + " is required, but \"properties\" does not describe it");
             found->required = true;
         }
     }
@@ -262,7 +262,7 @@ private:
         const Value* limit = value.find(name);
         if (limit == nullptr) return fallback;
         if (limit->kind != Form::number || !(limit->number >= 0) || limit->number > 1e9 || std::floor(limit->number) != limit->number)
-            reject(where, std::string("\"") + name + "\" is a whole number from 0 to 1000000000");
+            reject(where, std::string("\"") + name + "\" must be a whole number from 0 to 1000000000");
         return static_cast<std::uint32_t>(limit->number);
     }
 

@@ -25,7 +25,7 @@ const GraphLayer* find_layer(const Graph& graph, const std::string& name) {
 const GraphLayer& head_of(const Graph& graph, const std::string& path) {
     const GraphLayer* head = find_layer(graph, head_name);
     if (head == nullptr)
-        throw Failure(Exit::model, path + ": no language model, it has no layer lm_head (LinearQ); convert one with task: generate");
+        throw Failure(Exit::model, path + ": not a language model: it has no layer lm_head (LinearQ); convert one with task: generate");
     return *head;
 }
 
@@ -62,9 +62,10 @@ void Session::find_layers() {
     attentions_ = attention_layers(model_.net());
     if (embedding_->shape().inputs != head_->shape().inputs || embedding_->shape().outputs != head_->shape().outputs)
         throw Failure(Exit::model, path + ": embed_tokens and lm_head do not belong together");
-    if (attentions_.empty()) throw Failure(Exit::model, path + ": no language model, it has no layer Attention");
+    if (attentions_.empty()) throw Failure(Exit::model, path + ": not a language model: it has no layer of type Attention");
     for (const Attention* layer : attentions_)
-        if (layer->shape().causal == 0) throw Failure(Exit::model, path + ": no language model, " + layer->name + " looks at what follows");
+        if (layer->shape().causal == 0)
+            throw Failure(Exit::model, path + ": not a language model: " + layer->name + " attends to later tokens");
 }
 
 void Session::make_caches() {
@@ -72,7 +73,7 @@ void Session::make_caches() {
     const auto available = available_bytes();
     if (available && needed > *available)
         throw Failure(Exit::input, "a context of " + std::to_string(plan_.context) + " tokens takes " + megabytes(needed) +
-                                       " of memory and there are " + megabytes(*available) + "; use a smaller --context");
+                                       " of memory and " + megabytes(*available) + " are available; use a smaller --context");
     for (Attention* layer : attentions_) {
         const AttentionShape& shape = layer->shape();
         caches_.push_back(std::make_unique<KvCache>(shape.kv_heads, shape.head_size, plan_.context, plan_.cache));
@@ -128,8 +129,7 @@ ncnn::Mat Session::hidden(const ncnn::Mat& embeddings, int threads) {
     if (rows.w != head_->shape().inputs || rows.h != embeddings.h)
         throw Failure(Exit::model, model_.request().param + ": lm_head gets " + format_shape(shape_of(rows)) + " and takes rows of " +
                                        std::to_string(head_->shape().inputs) + " values");
-    if (!all_finite(rows))
-        throw Failure(Exit::model, model_.request().bin + ": the net computes values that are not numbers; convert it again");
+    if (!all_finite(rows)) throw Failure(Exit::model, model_.request().bin + ": the net computes NaN or infinity; convert it again");
     return rows;
 }
 

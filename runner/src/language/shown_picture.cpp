@@ -39,7 +39,7 @@ Tokens ShownPicture::place(Tokens prompt) const {
     const auto count = static_cast<std::size_t>(std::count(prompt.begin(), prompt.end(), token_));
     if (count != ids.size())
         throw Failure(Exit::input, "the prompt has the picture's token " + std::to_string(token_) + " " + std::to_string(count) +
-                                       " times, and a picture is " + std::to_string(ids.size()) + " of it; leave it out of the text");
+                                       " times, and a picture takes it " + std::to_string(ids.size()) + " times; leave it out of the text");
     auto next = ids.begin();
     for (int& token : prompt)
         if (token == token_) token = *next++;
@@ -63,9 +63,9 @@ ncnn::Mat ShownPicture::infer(int width) {
     times_.infer = watch.lap();
     const ncnn::Mat& rows = outputs.front();
     if (rows.dims != 2 || rows.w != width || static_cast<std::size_t>(rows.h) != rows_.ids().size())
-        throw Failure(Exit::model, plan_.net.param + ": makes " + format_shape(shape_of(rows)) + " of a picture, and the model takes " +
+        throw Failure(Exit::model, plan_.net.param + ": encodes a picture as " + format_shape(shape_of(rows)) + ", and the model takes " +
                                        format_shape({static_cast<int>(rows_.ids().size()), width}));
-    if (!all_finite(rows)) throw Failure(Exit::model, plan_.net.bin + ": the net computes values that are not numbers; convert it again");
+    if (!all_finite(rows)) throw Failure(Exit::model, plan_.net.bin + ": the net computes NaN or infinity; convert it again");
     return rows.clone();
 }
 

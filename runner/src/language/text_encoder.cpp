@@ -37,14 +37,14 @@ ncnn::Mat causal_mask(int tokens) {
 TokenTable::TokenTable(const std::string& path) : file_(path, Exit::model) {
     const unsigned char* head = file_.bytes();
     if (file_.size() < head_size || std::memcmp(head, mark, mark_size) != 0 || number_at(head + mark_size) != version)
-        throw Failure(Exit::model, path + ": no table of tokens that this nnrun reads; convert the model again");
+        throw Failure(Exit::model, path + ": not a token table that this nnrun can read; convert the model again");
     vocabulary_ = number_at(head + mark_size + 4);
     context_ = number_at(head + mark_size + 8);
     width_ = number_at(head + mark_size + 12);
     const std::size_t halves = (file_.size() - head_size) / sizeof(unsigned short);
     const std::size_t rows = vocabulary_ + context_;
     if (vocabulary_ == 0 || context_ == 0 || width_ == 0 || halves / width_ != rows || rows * width_ != halves)
-        throw Failure(Exit::model, path + ": cut, or longer than its head says; convert the model again");
+        throw Failure(Exit::model, path + ": its size is not what its header says; convert the model again");
 }
 
 const unsigned short* TokenTable::row(std::size_t number) const {
@@ -53,8 +53,8 @@ const unsigned short* TokenTable::row(std::size_t number) const {
 
 void TokenTable::put(std::uint32_t token, std::size_t position, float* to) const {
     if (token >= vocabulary_)
-        throw Failure(Exit::model, "the tokenizer has a token " + std::to_string(token) + ", of " + std::to_string(vocabulary_) +
-                                       " in the table: they belong to different models");
+        throw Failure(Exit::model, "the tokenizer makes token " + std::to_string(token) + ", and the table has " +
+                                       std::to_string(vocabulary_) + " tokens; they belong to different models");
     const unsigned short* word = row(token);
     const unsigned short* place = row(vocabulary_ + position);
     for (std::size_t i = 0; i < width_; ++i) to[i] = ncnn::float16_to_float32(word[i]) + ncnn::float16_to_float32(place[i]);
@@ -73,8 +73,8 @@ std::vector<std::uint32_t> with_ends(const std::vector<std::uint32_t>& ids, cons
     tokens.push_back(settings.end);
     if (tokens.size() > settings.context)
         throw Failure(Exit::input, "'" + printable(text.substr(0, shown)) + "' has " + std::to_string(tokens.size()) +
-                                       " tokens with those at its ends, and " + std::to_string(settings.context) +
-                                       " fit; say it in fewer words");
+                                       " tokens with those at its ends, and the limit is " + std::to_string(settings.context) +
+                                       "; shorten it");
     if (settings.filled) tokens.resize(settings.context, settings.end);
     return tokens;
 }

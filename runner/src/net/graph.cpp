@@ -74,7 +74,7 @@ void Graph::add(const std::string& line) {
         reject(layer.title() + " was not lowered by pnnx; use the .ncnn.param file, or change the model");
     if (!is_own_layer(layer.type) && !built_in(layer.type)) reject(layer.title() + " has a type that this nnrun does not support");
     for (const std::string& blob : layer.bottoms) {
-        if (producers_.count(blob) == 0) reject(layer.title() + " reads blob " + blob + ", which no layer makes");
+        if (producers_.count(blob) == 0) reject(layer.title() + " reads blob " + blob + ", which no layer produces");
         if (!readers_.emplace(blob, layers_.size()).second)
             reject("blob " + blob + " is read by two layers; ncnn needs a Split between them");
     }

@@ -66,13 +66,13 @@ std::string arity_error(const GraphLayer& entry, const ncnn::Layer& layer) {
     const int inputs = static_cast<int>(entry.bottoms.size());
     const int outputs = static_cast<int>(entry.tops.size());
     if (inputs < needed.inputs) return "reads " + blobs(inputs) + " and needs " + std::to_string(needed.inputs);
-    if (outputs < needed.outputs) return "makes " + blobs(outputs) + " and should make " + std::to_string(needed.outputs);
+    if (outputs < needed.outputs) return "produces " + blobs(outputs) + " and should produce " + std::to_string(needed.outputs);
     // What else it would be given has no meaning for it.
     if (is_own_layer(entry.type) && (inputs > needed.inputs + (entry.type == "LinearQ" ? 1 : 0) || outputs > 1))
-        return "reads " + blobs(inputs) + " and makes " + blobs(outputs) + ", which is more than it can";
+        return "reads " + blobs(inputs) + " and produces " + blobs(outputs) + ", which is more than it can";
     // What is changed in place is handed on, one for one.
     if (!layer.one_blob_only && layer.support_inplace && outputs > inputs)
-        return "makes " + blobs(outputs) + " of " + blobs(inputs) + ", which it only changes";
+        return "produces " + blobs(outputs) + " from " + blobs(inputs) + ", which it changes in place";
     return "";
 }
 
@@ -176,7 +176,7 @@ std::string linear(const GraphLayer& layer, const std::vector<Shape>& bottoms) {
     if (!error.empty() || bottoms.size() < 2) return error;
     Shape made = bottoms[0];
     made.back() = layer.param(0, 0);
-    return bottoms[1] == made ? "" : "makes " + format_shape(made) + " and cannot add " + format_shape(bottoms[1]);
+    return bottoms[1] == made ? "" : "produces " + format_shape(made) + " and cannot add " + format_shape(bottoms[1]);
 }
 
 std::string attention_rows(const GraphLayer& layer, const Shape& shape) {
@@ -206,13 +206,14 @@ std::string reshapable(const GraphLayer& layer, const Shape& shape) {
         if (size == 0) return "";  // as the input's
         if (size == -1) inferred = true;
         if (size < 1) continue;
-        if (product > static_cast<Wide>(element_count(shape)) / size) return "makes more values than its input of " + format_shape(shape);
+        if (product > static_cast<Wide>(element_count(shape)) / size)
+            return "produces more values than its input of " + format_shape(shape);
         product *= size;
     }
     const auto values = static_cast<Wide>(element_count(shape));
     return (inferred ? values % product == 0 : values == product)
                ? ""
-               : "makes another number of values than its input of " + format_shape(shape);
+               : "does not produce as many values as its input of " + format_shape(shape);
 }
 
 std::string same_shapes(const std::vector<Shape>& bottoms) {

@@ -31,7 +31,7 @@ void check_memory(const Shape& shape) {
     for (const int size : shape) bytes *= size;
     const auto available = available_bytes();
     if (available && bytes > static_cast<double>(*available))
-        throw Failure(Exit::input, "no memory for an input of " + format_shape(shape) + "; use a smaller one");
+        throw Failure(Exit::input, "not enough memory for an input of " + format_shape(shape) + "; use a smaller one");
 }
 
 std::size_t element_count(const Shape& shape) {
@@ -83,7 +83,8 @@ std::vector<ncnn::Mat> made_up(const std::vector<Shape>& shapes, std::uint64_t s
     std::vector<ncnn::Mat> inputs;
     for (const Shape& shape : shapes) {
         inputs.push_back(make_mat(shape));
-        if (inputs.back().empty()) throw Failure(Exit::input, "no memory for an input of " + format_shape(shape) + "; use a smaller one");
+        if (inputs.back().empty())
+            throw Failure(Exit::input, "not enough memory for an input of " + format_shape(shape) + "; use a smaller one");
         fill_splitmix(inputs.back(), seed++, span);
     }
     return inputs;

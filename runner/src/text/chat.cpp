@@ -45,8 +45,8 @@ Chat::Chat(const Tokenizer& tokenizer)
     : tokenizer_(tokenizer),
       texts_(tokenizer.file().texts(FilePart::chat_offsets, FilePart::chat_bytes)),
       flags_(tokenizer.file().words(FilePart::chat)) {
-    if (texts_.size() == 0) throw Failure(Exit::model, "this model has no chat template: it continues texts, and answers no messages");
-    if (texts_.size() != text_count || flags_.size() != flag_count) fail_tokenizer("its chat template is cut");
+    if (texts_.size() == 0) throw Failure(Exit::model, "this model has no chat template: it can continue a text, but not answer messages");
+    if (texts_.size() != text_count || flags_.size() != flag_count) fail_tokenizer("its chat template is truncated");
 }
 
 std::string Chat::render(const std::vector<Message>& messages, Thinking thinking) const {
@@ -75,19 +75,19 @@ std::string_view Chat::between(const Message* before, const Message& message) co
 }
 
 void Chat::check(const std::vector<Message>& messages) const {
-    if (messages.empty()) throw Failure(Exit::input, "there is no message");
+    if (messages.empty()) throw Failure(Exit::input, "there are no messages");
     for (std::size_t i = 0; i < messages.size(); ++i) {
         const Message::Role role = messages[i].role;
         if (role == Message::Role::system) {
-            if (flags_[has_system] == 0) throw Failure(Exit::input, "this model's chat template takes no message of the system");
-            if (i > 0) throw Failure(Exit::input, "the system speaks first, or not at all");
+            if (flags_[has_system] == 0) throw Failure(Exit::input, "this model's chat template does not support system messages");
+            if (i > 0) throw Failure(Exit::input, "a system message must come first");
             continue;
         }
         const bool is_first = i == 0 || messages[i - 1].role == Message::Role::system;
         const auto due = is_first || messages[i - 1].role == Message::Role::assistant ? Message::Role::user : Message::Role::assistant;
-        if (role != due) throw Failure(Exit::input, "user and assistant speak in turns, the user first");
+        if (role != due) throw Failure(Exit::input, "messages of user and assistant must alternate, starting with the user");
     }
-    if (messages.back().role != Message::Role::user) throw Failure(Exit::input, "the user has the last word");
+    if (messages.back().role != Message::Role::user) throw Failure(Exit::input, "the last message must be from the user");
 }
 
 std::string Chat::content(const Message& message) const {

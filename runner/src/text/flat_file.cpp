@@ -77,7 +77,7 @@ FlatFile::~FlatFile() {
 void FlatFile::check() {
     if (size_ < header_size || std::memcmp(begin_, magic, sizeof magic) != 0) fail_tokenizer("it is none that this nnrun reads");
     const auto count = read<std::uint32_t>(begin_ + 8);
-    if (read<std::uint64_t>(begin_ + 16) != size_) fail_tokenizer("it is cut");
+    if (read<std::uint64_t>(begin_ + 16) != size_) fail_tokenizer("it is truncated");
     if (count > max_sections || header_size + count * entry_size > size_) fail_tokenizer("it has no room for its sections");
     for (std::uint32_t number = 0; number < count; ++number) {
         const Entry entry(begin_ + header_size + number * entry_size);

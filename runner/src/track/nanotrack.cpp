@@ -58,7 +58,7 @@ void NanotrackGrid::bind(const std::vector<ncnn::Mat>& outputs) {
     const ncnn::Mat* const scores = with_channels(outputs, 2);
     const ncnn::Mat* const sides = with_channels(outputs, 4);
     if (outputs.size() != 2 || scores == nullptr || sides == nullptr || scores->w != sides->w)
-        throw Failure(Exit::model, "the head gives " + shapes(outputs) + "; NanoTrack's gives 2,n,n scores and 4,n,n sides");
+        throw Failure(Exit::model, "the head's outputs are " + shapes(outputs) + "; NanoTrack's are 2,n,n scores and 4,n,n sides");
     scores_ = *scores;
     sides_ = *sides;
     if (window_.size() != static_cast<std::size_t>(scores_.w)) make_window();

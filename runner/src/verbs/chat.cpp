@@ -55,7 +55,7 @@ Turn parse_turn(const std::string& line) {
     if (is_set("end")) return {"", false, true};
     if (is_set("reset")) return {"", true, false};
     if (text == nullptr || text->kind != json::Value::Kind::string)
-        throw Failure(Exit::input, "the turn: neither {\"text\": \"…\"} nor {\"reset\": true} nor {\"end\": true}");
+        throw Failure(Exit::input, "the turn: must be {\"text\": \"…\"}, {\"reset\": true} or {\"end\": true}");
     return {text->text, false, false};
 }
 
@@ -115,12 +115,12 @@ void converse(LinesIn& lines, Conversation& conversation) {
 
 std::vector<Flag> chat_flags() {
     const std::vector<Flag> own{
-        {"--system", "TEXT", "what the model is told before the conversation"},
-        {"--no-thinking", "", "a model that can think aloud before it answers shall not"},
+        {"--system", "TEXT", "the system message"},
+        {"--no-thinking", "", "a model that can think before it answers does not"},
         {"--turns", "FILE",
          "read turns from this file as it grows; default: stdin. A JSON object a line: {\"text\": …}, "
          "{\"reset\": true} or {\"end\": true}"},
-        {"--idle", "SECONDS", "with --turns: end when nothing comes for so long; default 3600"},
+        {"--idle", "SECONDS", "with --turns: end after this long without a turn; default 3600"},
     };
     return with_language_flags(join_flags({own, picture_flags(), answer_flags()}));
 }

@@ -47,7 +47,7 @@ std::string filled_in(const std::string& prompt, const std::string& label) {
 
 std::vector<Text> read_texts(const Args& args) {
     const std::string prompt = args.text("--prompt", place);
-    if (prompt.find(place) == std::string::npos) args.reject("--prompt needs a {} where the label is to be");
+    if (prompt.find(place) == std::string::npos) args.reject("--prompt needs a {} where the label goes");
     std::vector<Text> texts;
     for (const std::string& label : args.texts("--label")) texts.push_back({label, filled_in(prompt, label)});
     for (const std::string& text : args.texts("--text")) texts.push_back({text, text});
@@ -63,13 +63,13 @@ Request text_request(const Args& args, Request request) {
     request.output_blobs.clear();
     request.inputs = read_graph(request.param).inputs().size();
     if (request.inputs < 1 || request.inputs > 2)
-        throw Failure(Exit::model, request.param + ": no encoder of texts, which has one or two inputs");
+        throw Failure(Exit::model, request.param + ": not a text encoder, which has one or two inputs");
     return request;
 }
 
 void read_text_side(const Args& args, const Request& request, Plan& plan) {
     for (const char* flag : {"--text-param", "--text-bin", "--tokens", "--tokenizer", "--end"})
-        if (!args.has(flag)) args.reject("texts need " + std::string(flag));
+        if (!args.has(flag)) args.reject("--label and --text need " + std::string(flag));
     plan.table = args.text("--tokens");
     plan.tokenizer = args.text("--tokenizer");
     plan.text_net = text_request(args, request);
@@ -210,12 +210,12 @@ json::Object describe(const Plan& plan, const Request& request) {
 std::vector<Flag> clip_flags() {
     const std::vector<Flag> own{
         {"--label", "TEXT", "what may be in a picture; again for another one", false, true},
-        {"--prompt", "TEXT", "what is said of a label in place of {}; default {}"},
+        {"--prompt", "TEXT", "the text for a label, with {} in the place of the label; default {}"},
         {"--text", "TEXT", "a text as it is, without the prompt; again for another one", false, true},
         {"--text-param", "FILE", "the net that encodes texts, a text .param"},
         {"--text-bin", "FILE", "its weights"},
         {"--tokens", "FILE", "its rows of tokens and positions"},
-        {"--tokenizer", "FILE", "what makes tokens of a text"},
+        {"--tokenizer", "FILE", "the flat file of the model's tokenizer"},
         {"--start", "ID", "the token a text begins with; default none"},
         {"--end", "ID", "the token it ends with"},
         {"--filled", "", "texts are filled up to the longest by that token"},

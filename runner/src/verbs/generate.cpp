@@ -36,8 +36,8 @@ Plan read_plan(const Args& args) {
     const auto given = [&](const std::string& name) { return args.has(name); };
     if (std::count_if(prompt_flags().begin(), prompt_flags().end(), given) != 1)
         args.reject("give exactly one of " + join(prompt_flags(), ", "));
-    if (!args.has("--tokens") && plan.answer.tokenizer.empty()) args.reject("a prompt that is a text needs --tokenizer");
-    if (args.has("--chat") && args.has("--tokens")) args.reject("--chat is for a prompt that is a text");
+    if (!args.has("--tokens") && plan.answer.tokenizer.empty()) args.reject("--prompt and --prompt-file need --tokenizer");
+    if (args.has("--chat") && args.has("--tokens")) args.reject("--chat needs --prompt or --prompt-file");
     for (const char* const flag : {"--system", "--no-thinking"})
         if (args.has(flag) && !args.has("--chat")) args.reject(std::string(flag) + " needs --chat");
     return plan;
@@ -69,8 +69,8 @@ std::vector<Flag> generate_flags() {
         {"--prompt", "TEXT", "the text to continue"},
         {"--prompt-file", "FILE", "a file with that text"},
         {"--chat", "", "the prompt is what a user says: put it into the model's chat template"},
-        {"--system", "TEXT", "with --chat: what the model is told before"},
-        {"--no-thinking", "", "with --chat: a model that can think aloud before it answers shall not"},
+        {"--system", "TEXT", "with --chat: the system message"},
+        {"--no-thinking", "", "with --chat: a model that can think before it answers does not"},
         {"--tokens", "FILE", "its tokens, a .npy file, one row of int32 or int64"},
     };
     return with_language_flags(join_flags({own, picture_flags(), answer_flags()}));

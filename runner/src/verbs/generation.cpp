@@ -63,7 +63,7 @@ std::vector<Flag> answer_flags() {
         {"--top-k", "K", "choose among the K most likely; 0: all; default 0"},
         {"--top-p", "P", "choose among the most likely that together have probability P; default 1"},
         {"--min-p", "P", "choose among those at least P times as likely as the most likely; default 0"},
-        {"--repetition-penalty", "R", "makes what was said less likely; default 1, none"},
+        {"--repetition-penalty", "R", "makes tokens that came before less likely; default 1, none"},
         {"--seed", "N", "of the choices; the same seed makes the same choices; default 1"},
         {"--end-token", "ID", "a token that ends the answer, beside those of the tokenizer", false, true},
         {"--stop", "TEXT", "ends the answer before this text", false, true},

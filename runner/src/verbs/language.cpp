@@ -80,7 +80,7 @@ Tokens tokens_of(const NpyFile& file) {
     for (std::size_t i = 0; i < file.count(); ++i) {
         Number value = 0;
         std::memcpy(&value, file.elements() + i * sizeof value, sizeof value);
-        if (value < 0 || value > std::numeric_limits<int>::max()) file.reject("element " + std::to_string(i) + " is no token");
+        if (value < 0 || value > std::numeric_limits<int>::max()) file.reject("element " + std::to_string(i) + " is not a token id");
         tokens.push_back(static_cast<int>(value));
     }
     return tokens;
@@ -127,7 +127,7 @@ json::Object describe(const Session& session, const LanguagePlan& plan) {
 
 Tokens read_tokens_file(const std::string& path) {
     const NpyFile file = read_npy_file(path);
-    if (file.shape.size() != 1) file.reject("not one row of tokens");
+    if (file.shape.size() != 1) file.reject("must hold one row of tokens");
     if (file.type == "<i4") return tokens_of<std::int32_t>(file);
     if (file.type == "<i8") return tokens_of<std::int64_t>(file);
     file.reject("its elements are not int32 or int64 ('<i4', '<i8')");

@@ -52,7 +52,7 @@ std::vector<Flag> pose_flags() { return frame_flags(join_flags({head_flags(true)
 int pose(const Args& args) {
     const HeadPlan head = read_head(args, Task::pose, {"yolov8", "simcc", "heatmap"});
     if (!head.dense()) return top_down(args, head);
-    if (args.has("--detector-param")) args.reject("--head " + head.kind + " finds people by itself, without --detector-param");
+    if (args.has("--detector-param")) args.reject("--head " + head.kind + " finds people by itself; leave out --detector-param");
     return run_detector(args, head);
 }
 

@@ -14,12 +14,12 @@ double milliseconds(const Args& args, const std::string& flag, double fallback_s
 std::vector<Flag> timing_flags() {
     return {
         {"--warmup", "N|auto", "inferences before timing; auto: until their times are stable; default 8"},
-        {"--warmup-budget", "SECONDS", "with --warmup auto: at most so long; default 10"},
+        {"--warmup-budget", "SECONDS", "with --warmup auto: the longest it may take; default 10"},
         {"--loops", "N", "timed inferences"},
-        {"--budget", "SECONDS", "instead of --loops: time inferences for so long"},
-        {"--min-loops", "N", "with --budget: at least so many; default 1"},
+        {"--budget", "SECONDS", "instead of --loops: how long to time inferences"},
+        {"--min-loops", "N", "with --budget: the fewest of them; default 1"},
         {"--interval", "FRACTION", "with --budget: until the 95 % interval of the median is within +- this fraction of it"},
-        {"--min-seconds", "SECONDS", "with --interval: at least so long, however soon it is reached; default 0"},
+        {"--min-seconds", "SECONDS", "with --interval: the shortest time, even where it is reached sooner; default 0"},
     };
 }
 

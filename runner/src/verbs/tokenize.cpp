@@ -48,7 +48,7 @@ std::string read_input(const Args& args) {
 
 std::vector<std::string> read_texts(const Args& args) {
     if (args.has("--text")) {
-        if (args.has("--file") || args.has("--each")) args.reject("give at most one of --text and --file, and --each without --text");
+        if (args.has("--file") || args.has("--each")) args.reject("--text cannot be combined with --file or --each");
         return args.texts("--text");
     }
     const std::string each = args.choice("--each", {"file", "line", "nul"}, "file");
@@ -63,10 +63,10 @@ Plan read_plan(const Args& args) {
     Plan plan;
     plan.tokenizer = args.text("--tokenizer");
     plan.decodes = args.has("--decode");
-    if (plan.decodes && args.has("--ends")) args.reject("--ends is for texts, not for --decode");
+    if (plan.decodes && args.has("--ends")) args.reject("--ends cannot be combined with --decode");
     if (!plan.decodes && args.has("--skip-special")) args.reject("--skip-special needs --decode");
     plan.chats = args.has("--chat");
-    if (plan.chats && (plan.decodes || args.has("--ends"))) args.reject("--chat goes neither with --decode nor with --ends");
+    if (plan.chats && (plan.decodes || args.has("--ends"))) args.reject("--chat cannot be combined with --decode or --ends");
     if (args.has("--no-thinking")) {
         if (!plan.chats) args.reject("--no-thinking needs --chat");
         plan.thinking = Chat::Thinking::off;
@@ -82,7 +82,7 @@ std::vector<std::uint32_t> parse_ids(const std::string& text, const Vocabulary& 
     for (const std::string& word : words(text)) {
         const auto id = parse_integer(word);
         if (!id || *id < 0 || static_cast<std::size_t>(*id) >= vocabulary.size())
-            throw Failure(Exit::input, "'" + word + "' is no id: they go from 0 to " + std::to_string(vocabulary.size() - 1));
+            throw Failure(Exit::input, "'" + word + "' is not a token id; ids go from 0 to " + std::to_string(vocabulary.size() - 1));
         ids.push_back(static_cast<std::uint32_t>(*id));
     }
     return ids;
@@ -92,7 +92,7 @@ Message::Role role_of(const std::string& name) {
     if (name == "system") return Message::Role::system;
     if (name == "user") return Message::Role::user;
     if (name == "assistant") return Message::Role::assistant;
-    throw Failure(Exit::input, "'" + name + "' is no role; there are system, user and assistant");
+    throw Failure(Exit::input, "'" + name + "' is not a role; use system, user or assistant");
 }
 
 // As everybody writes them: [{"role": "user", "content": "Hello"}].
@@ -100,12 +100,12 @@ std::vector<Message> parse_messages(const std::string& text) {
     const json::Value list = json::parse(text, "the messages");
     std::vector<Message> messages;
     if (list.kind != json::Value::Kind::array)
-        throw Failure(Exit::input, "messages are a list: [{\"role\": \"user\", \"content\": \"Hello\"}]");
+        throw Failure(Exit::input, "messages must be a list, such as [{\"role\": \"user\", \"content\": \"Hello\"}]");
     for (const json::Value& item : list.items) {
         const json::Value* const role = item.find("role");
         const json::Value* const content = item.find("content");
         const auto is_text = [](const json::Value* value) { return value != nullptr && value->kind == json::Value::Kind::string; };
-        if (!is_text(role) || !is_text(content)) throw Failure(Exit::input, "a message has a role and a content, both texts");
+        if (!is_text(role) || !is_text(content)) throw Failure(Exit::input, "each message needs a role and a content, both strings");
         messages.push_back({role_of(role->text), content->text});
     }
     return messages;
@@ -157,7 +157,7 @@ std::vector<Flag> tokenize_flags() {
         {"--ends", "", "add the ids that begin and end a text"},
         {"--chat", "", "the texts are lists of messages in JSON, each with a role and a content"},
         {"--no-thinking", "", "with --chat: where the model thinks before it answers, let it answer at once"},
-        {"--decode", "", "the texts are ids, separated by blanks: write what they say"},
+        {"--decode", "", "the texts are ids, separated by blanks: decode them"},
         {"--skip-special", "", "with --decode: leave special tokens out"},
     };
 }

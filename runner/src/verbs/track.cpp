@@ -246,7 +246,7 @@ int track_sot(const Args& args) {
     const Corners box = read_box(args);
     const double min_score = args.number("--score", 0, 1, 0);
     const Preprocess steps = read_preprocess(args);
-    if (steps.channels() != 3) args.reject("--order " + steps.order + " is not for track sot, whose nets take three channels");
+    if (steps.channels() != 3) args.reject("--order " + steps.order + " cannot be used here: the nets of track sot take three channels");
     const Normalizer normalizer(steps.order, steps.mean, steps.norm);
     const Request request = read_request(args);
     const Request head = head_request(args, request);

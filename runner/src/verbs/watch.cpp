@@ -206,7 +206,7 @@ std::vector<Flag> watch_flags() {
     return {
         {"--pid", "N", "the process; ends with it"},
         {"--start", "TICKS", "with --pid: when it started (/proc/N/stat), to be sure that it is the same process"},
-        {"--seconds", "T", "instead of --pid: for so long"},
+        {"--seconds", "T", "instead of --pid: how long to watch"},
         {"--interval", "SECONDS", "between two samples, 0.5 or more; default 1"},
         {"--pmic", "", "the power of each rail instead of clock and throttling"},
     };

@@ -124,7 +124,7 @@ const char* const picture_advice = "check --resize and --crop, or --size";
 std::vector<Flag> classifier_flags() {
     return {
         {"--classes", "BLOB", "the output with the classes, of a net that has several"},
-        {"--activation", "A", "what makes scores of it: softmax, sigmoid (of each class), exp or none; default auto: as the net ends"},
+        {"--activation", "A", "what turns it into scores: softmax, sigmoid (of each class), exp or none; default auto: as the net ends"},
     };
 }
 

@@ -55,7 +55,7 @@ std::vector<Flag> head_flags(bool required) {
         {"--strides", "N,N,...", "input pixels between two places of a map, map by map; default 8,16,32"},
         {"--bins", "N", "of a side's distribution, 1 of none; default 16 for yolov8, 8 for nanodet"},
         {"--anchors", "W,H,...", "yolov5: width and height of each anchor, map by map"},
-        {"--one-to-one", "", "yolov8: each object is told once, so that nothing is suppressed"},
+        {"--one-to-one", "", "yolov8: each object is found once, so nothing is suppressed"},
         {"--keypoints", "NxV", "yolov8: keypoints and values of each, 2 or 3; default three a keypoint, of one class"},
         {"--keypoint-grid", "KIND", "yolov8: doubled, or centred as YOLO26's are; default doubled"},
         {"--angle", "KIND", "of rotated boxes: sigmoid or, as YOLO26 has it, radians; default sigmoid"},

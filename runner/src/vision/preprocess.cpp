@@ -12,7 +12,7 @@ using Words = std::vector<std::string>;
 
 void refuse(const Args& args, const Words& flags, const std::string& fit) {
     for (const std::string& flag : flags)
-        if (args.has(flag)) args.reject(args.name(flag) + " is not for --fit " + fit);
+        if (args.has(flag)) args.reject(args.name(flag) + " cannot be combined with --fit " + fit);
 }
 
 std::vector<int> read_sides(const Args& args, const std::string& flag) {

@@ -153,7 +153,7 @@ void rehearse_segmenter(const Request& request, const HeadPlan& head, const Prep
         const Model model(request);
         const Shape shape = probe(model, steps.shape(), "check --size")[map_of(model, head)];
         if (shape.size() < 2)
-            throw Failure(Exit::model, "the net's output is no map of classes,rows,columns but " + format_shape(shape) + "; check --map");
+            throw Failure(Exit::model, "the net's output has the shape " + format_shape(shape) + ", not classes,rows,columns; check --map");
         const int classes = shape.size() == 2 || shape[0] == 1 ? 2 : shape[0];
         if (labels != 0 && labels != static_cast<std::size_t>(classes))
             throw Failure(Exit::input,

@@ -69,7 +69,7 @@ def test_a_description_that_the_package_does_not_read_is_refused():
 def test_a_text_that_does_not_fit_is_refused_not_cut():
     tokenizer = load_tokenizer(make_tokenizer_json([]), "x")
     assert len(encode_text(tokenizer, CLIP, "a" * 75)) == 77
-    with pytest.raises(WrongInput, match=r"78 tokens .* 77 fit"):
+    with pytest.raises(WrongInput, match=r"78 tokens .* the limit is 77"):
         encode_text(tokenizer, CLIP, "a" * 76)
 
 

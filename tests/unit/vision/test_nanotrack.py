@@ -228,5 +228,5 @@ def test_outputs_in_any_order():
 @pytest.mark.parametrize("channels", [(2,), (2, 5), (2, 4, 1), (2, 2)])
 def test_outputs_of_another_head(channels):
     outputs = [np.zeros((count, 3, 3), np.float32) for count in channels]
-    with pytest.raises(WrongInput, match="the head gives 2x3x3"):
+    with pytest.raises(WrongInput, match="the head's outputs are 2x3x3"):
         sort_outputs(outputs)
