@@ -18,7 +18,7 @@ from piyard.board.fleet.inventory import (
     is_emulated,
     runs_natively,
 )
-from piyard.board.fleet.selection import SelectedBoard, select_board
+from piyard.board.fleet.selection import SelectedBoard
 from piyard.board.labgrid.acquisition import acquire_place
 from piyard.board.lease import LEASE_WAIT_S, new_lease, release_lease
 from piyard.board.ssh.address import Address
@@ -207,22 +207,6 @@ class BoardConnection:
             yield start_emulated(entry.host, self.target).login
         else:
             yield _login_at(self.name, entry, entry.address)
-
-
-@contextmanager
-def open_board(host: str, target_name: str = "") -> Iterator[BoardConnection]:
-    """Log in to a host, read its facts, and refuse it if nothing we build runs there.
-
-    Raises ``WrongBoard`` for a machine that is not the target's architecture, and ``WrongInput``
-    when neither the board nor ``target_name`` names the target.
-    """
-    connection = BoardConnection(select_board(host), target_name)
-    try:
-        connection.require_architecture(connection.facts)
-        _ = connection.target
-        yield connection
-    finally:
-        connection.close()
 
 
 def _login_at(name: str, entry: BoardEntry, at: Address) -> Login:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import platform
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -40,7 +40,7 @@ from piyard.convert.proof import ProofResult
 from piyard.convert.proof_inputs import proof_pictures
 from piyard.convert.proof_trial import TrialResult, run_trial
 from piyard.convert.reference import ReferenceModel
-from piyard.convert.reference_models import reference_model, reference_networks
+from piyard.convert.reference_models import reference_networks
 from piyard.convert.routes import require_route
 from piyard.convert.text_encoder import TextReference, find_text
 from piyard.convert.variant_pair import VariantPair
@@ -53,9 +53,6 @@ from piyard.core.store import key_of
 from piyard.models.definition import Model, read_labels
 from piyard.models.networks import inference
 from piyard.models.synthetic import INPUT_SEED, random_tensors
-from piyard.models.weights import RANDOM_WEIGHTS, ChosenWeights
-from piyard.vision.pictures import read_picture
-from piyard.vision.preprocess import prepare_picture
 
 if TYPE_CHECKING:
     from piyard.vision.schema import Floats
@@ -251,28 +248,3 @@ def convert_model(
     )
     conversion = conversions.load_conversion(model, plan.key, folder, fresh=fresh)
     return conversion if force else conversion.require_proved()
-
-
-def load_original(conversion: Conversion) -> ReferenceModel:
-    """What the conversion was made from, to be run under ``networks.inference``."""
-    return reference_model(conversion.model, _chosen_weights(conversion))
-
-
-def compute_reference_logits(conversion: Conversion, pictures: Sequence[Path]) -> Floats:
-    """The original's first output for each picture, shape (pictures, classes)."""
-    import numpy as np
-
-    model = conversion.model
-    with inference():
-        network = load_original(conversion)
-        pixels = map(read_picture, pictures)
-        inputs = (prepare_picture(each, model.preprocess, model.input[1:]) for each in pixels)
-        return np.stack([network.run(values)[0] for values in inputs])
-
-
-def _chosen_weights(conversion: Conversion) -> ChosenWeights:
-    if not conversion.has_real_weights:
-        return RANDOM_WEIGHTS
-    sha256 = conversion.manifest.weights.sha256
-    file = next(file for file in conversion.model.weights if file.is_file(sha256))
-    return ChosenWeights(file=file, sha256=sha256)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from math import prod
 from typing import TYPE_CHECKING, Any
 
 from piyard.convert.onnx_graph import (
@@ -152,11 +151,6 @@ def _known_shapes(graph: OnnxGraph) -> dict[str, Shape]:
         if value.type.tensor_type.HasField("shape") and all(d.HasField("dim_value") for d in dims):
             shapes[value.name] = tuple(dim.dim_value for dim in dims)
     return shapes
-
-
-def count_values(shape: Sequence[int]) -> int:
-    """How many values a tensor of that shape has."""
-    return prod(shape)
 
 
 def infer_shapes(graph: OnnxGraph) -> OnnxGraph:

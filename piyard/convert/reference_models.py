@@ -45,23 +45,14 @@ if TYPE_CHECKING:
     import torch
 
 
-def reference_model(
-    model: Model, chosen: ChosenWeights, *, route: str = "", ir: Path | None = None
-) -> ReferenceModel:
-    """The model's original, lowered by that route; its own one when none is named.
-
-    Route ``pnnx`` begins with the PNNX IR in the folder ``ir``. Raises ``WrongInput`` for a route
-    the model cannot go, ``DownloadFailed`` and ``ConversionFailed``.
-    """
-    return reference_networks(model, ModelFiles(main=chosen), route=route, ir=ir)["model"]
-
-
 def reference_networks(
     model: Model, files: ModelFiles, *, route: str = "", ir: Path | None = None
 ) -> dict[str, ReferenceModel]:
-    """Each net of the model by its stem.
+    """Each net of the model by its stem, lowered by that route; its own one when none is named.
 
-    ``model``; ``head`` where a part is one, ``text`` beside an encoder of pictures.
+    ``model``; ``head`` where a part is one, ``text`` beside an encoder of pictures. Route ``pnnx``
+    begins with the PNNX IR in the folder ``ir``. Raises ``WrongInput`` for a route the model cannot
+    go, ``DownloadFailed`` and ``ConversionFailed``.
     """
     way = require_route(model, route)
     main = _with_probabilities(model, _main_network(model, files, way, ir))

@@ -21,7 +21,7 @@ from piyard.evaluate.matching import (
     name_some,
     unknown_classes,
 )
-from piyard.evaluate.metrics import coco_figures_with_intervals
+from piyard.evaluate.metrics import coco_figures, coco_intervals, run_cocoeval
 from piyard.evaluate.rotated import RotatedScene, rotated_figures_with_intervals
 from piyard.evaluate.scene import make_scene
 from piyard.evaluate.semantic import require_same_classes, segmentation_figures
@@ -232,7 +232,8 @@ def _judge_classes(films: Sequence[FilmFrames]) -> Metrics:
 def _judge_objects(films: Sequence[FilmFrames]) -> Metrics:
     ((film, frames),) = films
     objects = dict(zip(film.pictures, (frame.objects for frame in frames), strict=True))
-    return Metrics(*coco_figures_with_intervals(film.truth, objects))
+    judged = run_cocoeval(film.truth, objects)
+    return Metrics(coco_figures(judged), coco_intervals(judged))
 
 
 def _judge_corners(films: Sequence[FilmFrames]) -> Metrics:

@@ -20,32 +20,20 @@ COCO_KEYPOINTS = 17
 Ultralytics' own evaluation."""
 
 
-def coco_figures(
-    scene: Scene, answers: Mapping[Path, Sequence[PredictedObject]]
-) -> dict[str, float | None]:
-    """mAP and mAP50 in percent over the pictures that were answered for.
-
-    None where nothing in these pictures can be judged.
-    """
-    return _coco_figures(_run_cocoeval(scene, answers))
-
-
-def coco_figures_with_intervals(
-    scene: Scene, answers: Mapping[Path, Sequence[PredictedObject]]
-) -> tuple[dict[str, float | None], dict[str, Interval]]:
-    """The same, with 95 % intervals where there are figures, of few pictures."""
-    judged = _run_cocoeval(scene, answers)
-    percentages = _coco_figures(judged)
-    return percentages, {} if None in percentages.values() else bootstrap_intervals(judged)
-
-
-def _coco_figures(judged: Any) -> dict[str, float | None]:
-    """pycocotools says -1 for the mean of nothing."""
+def coco_figures(judged: Any) -> dict[str, float | None]:
+    """mAP and mAP50 in percent of a COCOeval; None where nothing can be judged."""
+    # pycocotools says -1 for the mean of nothing.
     values = zip(("mAP", "mAP50"), judged.stats, strict=False)
     return {name: 100 * float(value) if value >= 0 else None for name, value in values}
 
 
-def _run_cocoeval(scene: Scene, answers: Mapping[Path, Sequence[PredictedObject]]) -> Any:
+def coco_intervals(judged: Any) -> dict[str, Interval]:
+    """Their 95 % intervals; none of many pictures, and where a figure is None."""
+    return {} if None in coco_figures(judged).values() else bootstrap_intervals(judged)
+
+
+def run_cocoeval(scene: Scene, answers: Mapping[Path, Sequence[PredictedObject]]) -> Any:
+    """The COCOeval of the pictures that were answered for. Raises ``WrongInput``."""
     import numpy as np
     from pycocotools.cocoeval import COCOeval
 

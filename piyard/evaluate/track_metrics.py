@@ -70,10 +70,10 @@ def mot_figures(clips: Sequence[tuple[Any, Sequence[Frame]]]) -> dict[str, float
 
     None where no object is there that counts.
     """
-    from piyard.evaluate.tracks import mot_metrics_together
+    from piyard.evaluate.tracks import mot_metrics
 
     pairs = [(truth, _tracked_persons(frames)) for truth, frames in clips]
-    computed = mot_metrics_together(pairs)
+    computed = mot_metrics(pairs)
     figures = {"HOTA": computed.hota, "MOTA": computed.mota, "IDF1": computed.idf1}
     return {name: value if computed.boxes else None for name, value in figures.items()}
 

@@ -60,12 +60,7 @@ TruthByFrame = Mapping[int, Sequence[TrueObject]]
 TracksByFrame = Mapping[int, Sequence[TrackedObject]]
 
 
-def mot_metrics(truth: TruthByFrame, tracks: TracksByFrame) -> MotMetrics:
-    """Figures of one sequence: its truth and its tracks, frame by frame."""
-    return mot_metrics_together([(truth, tracks)])
-
-
-def mot_metrics_together(sequences: Sequence[tuple[TruthByFrame, TracksByFrame]]) -> MotMetrics:
+def mot_metrics(sequences: Sequence[tuple[TruthByFrame, TracksByFrame]]) -> MotMetrics:
     """Figures over several sequences, each object and each frame weighing the same."""
     from trackeval.metrics import CLEAR, HOTA, Identity
 

@@ -61,13 +61,8 @@ class Checkpoint(NamedTuple):
     """The modules by name, where the file holds whole ones."""
 
 
-def read_checkpoint(path: Path) -> State:
-    """The tensors of the file by name, fp16 as fp32. Raises ``ConversionFailed``."""
-    return open_checkpoint(path).state
-
-
 def open_checkpoint(path: Path) -> Checkpoint:
-    """The tensors and where they were. Raises ``ConversionFailed``."""
+    """The tensors, fp16 as fp32, and where they were. Raises ``ConversionFailed``."""
     if is_tensor_file(path):
         located = FoundState(dict(read_tensor_file(path)))
     else:

@@ -73,18 +73,6 @@ class IntervalRanks(msgspec.Struct, frozen=True, kw_only=True):
     """How far each end moves towards the next sample inside, from 0 to 1."""
 
 
-def median_interval(samples: ArrayLike, confidence: float = CONFIDENCE) -> tuple[float, float]:
-    """Ends of the interval that holds the true median with this confidence, in the samples' unit.
-
-    For independent samples of any one distribution. Raises ``WrongInput`` without samples.
-    """
-    import numpy as np
-
-    ordered = np.sort(to_series(samples))
-    low, high = interval_ends(ordered, ranks(ordered.size, confidence))
-    return float(low), float(high)
-
-
 def interval_ends(ordered: Doubles, at: IntervalRanks) -> tuple[Doubles, Doubles]:
     """Both ends for samples that are sorted along the last axis."""
     if ordered.shape[-1] == 1:

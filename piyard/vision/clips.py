@@ -20,7 +20,7 @@ import msgspec
 
 from piyard.core.errors import WrongInput
 from piyard.core.parsing import read_text
-from piyard.vision.bytetrack import FARTHEST_CORNER, Detection, is_trackable
+from piyard.vision.bytetrack import FARTHEST_CORNER
 from piyard.vision.pictures import list_pictures
 from piyard.vision.schema import Corners
 
@@ -140,27 +140,13 @@ class SequenceInfo(msgspec.Struct, frozen=True, kw_only=True):
     """The folder of its frames."""
 
 
-def read_mot_detections(path: Path) -> dict[int, list[Detection]]:
-    """The detections of each frame that has any, in the file's order.
-
-    A score above 1, as some detectors of MOT15 give it, is taken as 1; a box of less than a
-    hundredth of a pixel in a side is left out. Raises ``WrongInput``.
-    """
-    detections = defaultdict(list)
-    for frame, _, box, rest in _mot_rows(path, first=1):
-        if is_trackable(box):
-            score = min(rest[0], 1.0) if rest else 1.0
-            detections[frame].append(Detection(box=box, score=score))
-    return dict(detections)
-
-
 def read_mot_truth(path: Path, *, classes: bool = True) -> dict[int, list[TrueObject]]:
     """The truth of each frame that has any; without ``classes`` (MOT15) all boxes are alike.
 
     Raises ``WrongInput``.
     """
     there = defaultdict(list)
-    for frame, identity, box, rest in _mot_rows(path, first=0):
+    for frame, identity, box, rest in mot_rows(path, first=0):
         category = int(rest[1]) if classes and len(rest) > 1 else PEDESTRIAN
         counts = bool(not rest or rest[0]) and category == PEDESTRIAN
         there[frame].append(
@@ -190,7 +176,7 @@ def read_sequence_info(folder: Path) -> SequenceInfo:
         ) from None
 
 
-def _mot_rows(path: Path, first: int) -> Iterable[tuple[int, int, Corners, list[float]]]:
+def mot_rows(path: Path, first: int) -> Iterable[tuple[int, int, Corners, list[float]]]:
     for number, line in enumerate(read_text(path).splitlines(), start=1):
         if line.strip():
             yield _mot_row(path, number, line, first)

@@ -13,7 +13,7 @@ import pytest
 from piyard.convert import attempts, conversion_key
 from piyard.convert.conversion_key import key_inputs
 from piyard.convert.conversions import find_conversion
-from piyard.convert.converter import compute_reference_logits, convert_model
+from piyard.convert.converter import convert_model
 from piyard.convert.lowering import BIN_FILE, PARAM_FILE, lower_program
 from piyard.convert.model_files import choose_files
 from piyard.convert.ncnn_net import load_net, run_net
@@ -27,6 +27,7 @@ from piyard.models.synthetic import random_tensor
 from piyard.run.plan import combine_jobs, convert_models, prepare_jobs
 from piyard.vision.schema import BytetrackConfig
 from tests.support import plans
+from tests.support.originals import compute_reference_logits
 
 HEX = set("0123456789abcdef")
 

@@ -13,7 +13,6 @@ from piyard.core.files import sha256_of_value
 from piyard.core.mirror import find_in_mirror
 from piyard.models import synthetic
 from piyard.models.anchor_free import Focus, FrozenBatchNorm
-from piyard.models.checkpoint import read_checkpoint
 from piyard.models.classifiers import torchvision_models
 from piyard.models.networks import (
     CLASSIFIERS,
@@ -26,6 +25,7 @@ from piyard.models.networks import (
 )
 from piyard.models.synthetic import random_tensor
 from tests.conversion.drawn_weights import drawn
+from tests.support.checkpoints import read_checkpoint
 
 DATA = Path(__file__).parent / "data"
 PLACES = 16

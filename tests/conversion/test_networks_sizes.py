@@ -13,10 +13,10 @@ from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from piyard.convert.net_size import count_operations
-from piyard.convert.reference_models import reference_model
 from piyard.models.definition import load_model, model_names, read_labels
 from piyard.models.networks import NETWORK_NAMES, build_network
 from piyard.models.weights import choose_weights
+from tests.support.originals import reference_model
 
 ROWS = {
     "resnet18": "conv",

@@ -7,8 +7,9 @@ import pytest
 import torch
 
 from piyard.core.errors import ConversionFailed
-from piyard.models.checkpoint import checkpoint_notes, open_checkpoint, read_checkpoint
+from piyard.models.checkpoint import checkpoint_notes, open_checkpoint
 from piyard.models.tensor_file import read_tensor_file, write_tensor_file
+from tests.support.checkpoints import read_checkpoint
 
 STATE = {
     "a.weight": torch.arange(6, dtype=torch.float32).reshape(2, 3),

@@ -19,10 +19,11 @@ from torch import nn
 from piyard.convert.own.matching import match_network
 from piyard.core.errors import ConversionFailed
 from piyard.core.mirror import find_in_mirror
-from piyard.models.checkpoint import name_state, read_checkpoint
+from piyard.models.checkpoint import name_state
 from piyard.models.definition import load_model
 from piyard.models.networks import build_network
 from tests.conversion.drawn_weights import drawn
+from tests.support.checkpoints import read_checkpoint
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from piyard.board.connection import BoardConnection, open_board
+from piyard.board.connection import BoardConnection
 from piyard.board.emulator import (
     LOOPBACK,
     PORT,
@@ -33,7 +33,6 @@ from piyard.board.ssh.login import Login
 from piyard.board.ssh.session import open_session
 from piyard.build.builder import Build
 from piyard.convert.conversions import Conversion
-from piyard.convert.converter import compute_reference_logits
 from piyard.convert.difference import compare_outputs
 from piyard.core.containers import connect_engine
 from piyard.core.errors import KeyRejected
@@ -48,6 +47,8 @@ from piyard.run.plan import combine_jobs
 from piyard.run.run_folders import LOG_FILE, OUTPUTS_FOLDER
 from piyard.vision.predictions import Frame
 from tests.integration.conftest import Invoke
+from tests.support.board_access import open_board
+from tests.support.originals import compute_reference_logits
 from tests.support.plans import board, start_emulated
 
 pytestmark = [

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from piyard.board import connection
-from piyard.board.connection import BoardConnection, open_board
+from piyard.board.connection import BoardConnection
 from piyard.board.facts import Facts, read_facts
 from piyard.board.lease import new_lease
 from piyard.board.release import HOME, release_of
@@ -35,6 +35,7 @@ from piyard.core.errors import (
 )
 from piyard.core.store import Manifest, get_or_make
 from piyard.run.deploy import deploy_releases
+from tests.support.board_access import open_board
 from tests.support.ssh_server import USER, Sshd, new_key
 
 HERE = platform.machine()

@@ -10,9 +10,10 @@ from typing import Any
 
 import pytest
 
-from piyard.results.summary import Summary, median_interval
+from piyard.results.summary import Summary
 from tests.runner.nets import small
 from tests.runner.outcome import Outcome, Run
+from tests.support.median_intervals import median_interval
 
 BLOCK_LOOPS, BLOCK_S, BLOCKS = 5, 0.1, 3
 FEWEST = 6

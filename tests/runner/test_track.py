@@ -16,11 +16,12 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from piyard.vision.bytetrack import ByteTracker, Detection, TrackedObject
-from piyard.vision.clips import read_mot_detections, read_sequence_info
+from piyard.vision.clips import read_sequence_info
 from piyard.vision.schema import BytetrackConfig
 from tests.runner.nets import Net
 from tests.runner.outcome import Line, Run, assert_refused
 from tests.runner.pictures import encode
+from tests.support.mot_detections import read_mot_detections
 
 CLIPS = ["mot_tud_stadtmitte", "mot17_mini/MOT17-02-FRCNN", "mot17_mini/MOT17-04-FRCNN"]
 

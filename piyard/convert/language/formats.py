@@ -8,7 +8,6 @@ import msgspec
 
 from piyard.core.errors import unknown_name
 
-LanguagePrecision = Literal["fp32", "fp16", "int8", "int4"]
 Bits = Literal[4, 6, 8, 16, 32]
 Kind = Literal["qkv", "out", "gate_up", "down"]
 """Of a block's matrices, as its layers are called."""
@@ -25,12 +24,6 @@ class Format(msgspec.Struct, frozen=True):
     def is_integer(self) -> bool:
         """Whether it has scales."""
         return self.bits < 16
-
-    @property
-    def bits_per_weight(self) -> float:
-        """With fp16 scales and minima."""
-        shared = 16 * (1 + self.affine) / self.block if self.is_integer else 0
-        return self.bits + shared
 
     @property
     def label(self) -> str:

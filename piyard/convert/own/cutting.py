@@ -80,11 +80,6 @@ class HeadMaps(msgspec.Struct, frozen=True, kw_only=True):
     """Whether the file itself ends with non-maximum suppression."""
 
 
-def find_cut(file: Path, model: Model) -> list[str]:
-    """Where to cut the file, as ``find_head_maps`` has it."""
-    return find_head_maps(file, model).cut
-
-
 def find_head_maps(file: Path, model: Model) -> HeadMaps:
     """The tensors of the file that are the model's maps, as its head has them.
 

@@ -125,7 +125,6 @@ TRUNCATING_READ = 0x200, 0x203
 """O_TRUNC without write access (Linux truncates all the same), and the mask to compare."""
 FIRST_UNKNOWN = 450
 """Calls from here on are newer than what this file knows."""
-X32 = 0x40000000
 
 ANYWHERE = (
     *(424, 434, 438, 440, 448),  # pidfd_*, process_madvise, process_mrelease

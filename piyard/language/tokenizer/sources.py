@@ -63,11 +63,6 @@ class TokenizerConfig(msgspec.Struct, frozen=True):
         )
 
 
-def has_tokenizer(folder: Path) -> bool:
-    """Whether ``compile_folder`` finds one there."""
-    return any((folder / name).is_file() for name in (TOKENIZER, f"{TOKENIZER}.gz"))
-
-
 def compile_folder(folder: Path, ends: Sequence[int] = ()) -> bytes:
     """The flat file of a model's folder; ``ends`` are further ids that end a text.
 

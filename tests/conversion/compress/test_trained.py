@@ -11,7 +11,7 @@ from piyard.cli.compress_request import CompressRequest
 from piyard.compress.networks import open_network
 from piyard.compress.recipe import read_variant_manifest
 from piyard.compress.search import count_macs
-from piyard.convert.converter import convert_model, load_original
+from piyard.convert.converter import convert_model
 from piyard.convert.ncnn_net import net_function
 from piyard.convert.param import count_quantised, read_param
 from piyard.core.errors import WrongInput
@@ -19,6 +19,7 @@ from piyard.models.definition import load_model, model_names
 from piyard.models.networks import inference
 from piyard.models.synthetic import INPUT_SEED, random_tensors
 from tests.conversion.compress.conftest import CLASSES
+from tests.support.originals import load_original
 
 
 def compress(**typed):

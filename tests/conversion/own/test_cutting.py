@@ -11,7 +11,7 @@ from torch import nn
 from piyard.convert.onnx_file import read_onnx
 from piyard.convert.onnx_graph import set_input_shapes, tensor_shapes
 from piyard.convert.onnx_rewrite import cut_graph
-from piyard.convert.own.cutting import find_cut
+from piyard.convert.own.cutting import find_head_maps
 from piyard.convert.own.defaults import detect_kind
 from piyard.convert.script_cutting import cut_script
 from piyard.convert.torchscript import load_script
@@ -24,6 +24,10 @@ STRIDES = (8, 16, 32)
 BINS = 16
 CLASSES = 5
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
+
+
+def find_cut(file, model):
+    return find_head_maps(file, model).cut
 
 
 def head(*channels):

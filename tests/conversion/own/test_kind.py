@@ -22,7 +22,7 @@ from piyard.convert.own.defaults import (
 from piyard.convert.own.matching import match_network
 from piyard.core.errors import ConversionFailed, WrongInput
 from piyard.models import definition
-from piyard.models.checkpoint import STEP_COUNTER, name_state, read_checkpoint
+from piyard.models.checkpoint import STEP_COUNTER, name_state
 from piyard.models.classifiers import (
     CLASSIFIER_TENSORS,
     build_classifier,
@@ -36,6 +36,7 @@ from piyard.models.networks import (
     build_network,
     meta_weights,
 )
+from tests.support.checkpoints import read_checkpoint
 
 CLASSES, KEYPOINTS = 7, 5
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")

@@ -22,10 +22,10 @@ from piyard.convert.onnx_inputs import turn_inputs
 from piyard.convert.own.adding import Addition, plan_addition
 from piyard.convert.own.defaults import OwnModelOptions
 from piyard.convert.own.images import describe_images
-from piyard.convert.reference_models import reference_model
 from piyard.core.errors import WrongInput
 from piyard.models import definition
 from piyard.models.definition import load_model
+from tests.support.originals import reference_model
 
 pytestmark = [
     pytest.mark.usefixtures("models"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +26,7 @@ from piyard.evaluate.dataset import (
 )
 from piyard.evaluate.intervals import _category_detections, mean_precision, wilson_interval
 from piyard.evaluate.matching import match_objects_classes
-from piyard.evaluate.metrics import _run_cocoeval, coco_figures, coco_figures_with_intervals
+from piyard.evaluate.metrics import coco_figures, coco_intervals, run_cocoeval
 from piyard.evaluate.scene import Scene, make_scene
 from piyard.evaluate.track_metrics import mot_figures, otb_figures
 from piyard.models.definition import load_model
@@ -82,6 +82,12 @@ class TestTop:
         assert 0 <= detected["top-1"] <= detected["top-5"] <= 100
 
 
+def figures_of(
+    scene: Scene, answers: Mapping[Path, Sequence[PredictedObject]]
+) -> dict[str, float | None]:
+    return coco_figures(run_cocoeval(scene, answers))
+
+
 class TestCoco:
     TRUTH = (box(1, 100, 17, 1, 1, 6, 6), box(2, 100, 18, 8, 2, 9, 7), box(3, 101, 17, 2, 2, 5, 5))
 
@@ -92,14 +98,14 @@ class TestCoco:
         result = self.read(tmp_path)
         a, b = result.ids
         output = {a: [thing(0, 1, 1, 7, 7), thing(1, 8, 2, 17, 9)], b: [thing(0, 2, 2, 7, 7)]}
-        assert coco_figures(result, output) == pytest.approx({"mAP": 100, "mAP50": 100}, abs=1e-9)
+        assert figures_of(result, output) == pytest.approx({"mAP": 100, "mAP50": 100}, abs=1e-9)
 
     def test_nothing_and_the_wrong_class_are_worth_nothing(self, tmp_path: Path) -> None:
         result = self.read(tmp_path)
         a, b = result.ids
-        assert coco_figures(result, {a: [], b: []}) == {"mAP": 0, "mAP50": 0}
+        assert figures_of(result, {a: [], b: []}) == {"mAP": 0, "mAP50": 0}
         swapped = {a: [thing(1, 1, 1, 7, 7), thing(0, 8, 2, 17, 9)], b: []}
-        assert coco_figures(result, swapped)["mAP50"] == 0
+        assert figures_of(result, swapped)["mAP50"] == 0
 
     def test_a_box_that_is_a_little_off_counts_at_a_half_and_not_at_095(
         self, tmp_path: Path
@@ -108,7 +114,7 @@ class TestCoco:
         a, b = result.ids
         # IoU of 6 x 6 with 6 x 5 within it is 5/6: seven of ten thresholds.
         output = {a: [thing(0, 1, 1, 7, 6), thing(1, 8, 2, 17, 9)], b: [thing(0, 2, 2, 7, 7)]}
-        measured = coco_figures(result, output)
+        measured = figures_of(result, output)
         assert measured["mAP50"] == pytest.approx(100)
         assert 70 < (measured["mAP"] or 0) < 100
 
@@ -116,13 +122,13 @@ class TestCoco:
         result = self.read(tmp_path)
         (a, _) = result.ids
         output = {a: [thing(0, 1, 1, 7, 7), thing(1, 8, 2, 17, 9)]}
-        assert coco_figures(result, output)["mAP"] == pytest.approx(100)
+        assert figures_of(result, output)["mAP"] == pytest.approx(100)
 
     def test_a_class_the_data_does_not_know_is_left_out(self, tmp_path: Path) -> None:
         result = self.read(tmp_path)
         a, b = result.ids
         output = {a: [thing(7, 0, 0, 20, 10)], b: []}
-        assert coco_figures(result, output)["mAP"] == 0
+        assert figures_of(result, output)["mAP"] == 0
 
     def test_masks(self, tmp_path: Path) -> None:
         whole = np.zeros((10, 20), bool)
@@ -133,7 +139,7 @@ class TestCoco:
         (a,) = result.ids
 
         def measured(mask: Any) -> float | None:
-            return coco_figures(result, {a: [thing(0, 3, 2, 9, 7, mask=encode_mask(mask))]})["mAP"]
+            return figures_of(result, {a: [thing(0, 3, 2, 9, 7, mask=encode_mask(mask))]})["mAP"]
 
         assert measured(whole) == pytest.approx(100)
         # The box is right all the same: it is the mask that is judged.
@@ -154,7 +160,7 @@ class TestCoco:
 
         def measured(shift: float) -> float | None:
             moved = [(x + shift, y, 0.9) for x, y in points]
-            return coco_figures(result, {a: [thing(0, 2, 1, 9, 7, keypoints=moved)]})["mAP"]
+            return figures_of(result, {a: [thing(0, 2, 1, 9, 7, keypoints=moved)]})["mAP"]
 
         assert measured(0) == pytest.approx(100)
         assert measured(500) == 0
@@ -167,7 +173,8 @@ class TestCoco:
         _, b, c = result.ids
         for answers in ([], [thing(0, 1, 1, 7, 7)]):
             output = {b: answers, c: answers}
-            assert coco_figures_with_intervals(result, output) == ({"mAP": None, "mAP50": None}, {})
+            assert figures_of(result, output) == {"mAP": None, "mAP50": None}
+            assert coco_intervals(run_cocoeval(result, output)) == {}
 
     @pytest.mark.parametrize("numbers", [(0, 1, 2), (5, 5, 5)])
     @pytest.mark.parametrize("without", [(), ("iscrowd", "area"), ("id",)])
@@ -180,8 +187,8 @@ class TestCoco:
         result = read_scene(scene(tmp_path, ["a.jpg", "b.jpg"], rows), DETECT, LABELS)
         a, b = result.ids
         output = {a: [thing(0, 1, 1, 7, 7), thing(1, 8, 2, 17, 9)], b: [thing(0, 2, 2, 7, 7)]}
-        assert coco_figures(result, output)["mAP"] == pytest.approx(100)
-        assert coco_figures(result, {a: output[a], b: []})["mAP"] == pytest.approx(
+        assert figures_of(result, output)["mAP"] == pytest.approx(100)
+        assert figures_of(result, {a: output[a], b: []})["mAP"] == pytest.approx(
             100 * (51 / 101 + 1) / 2
         )
 
@@ -259,7 +266,7 @@ class TestIntervals:
             ]
             for path in result.ids
         }
-        judged = _run_cocoeval(result, output)
+        judged = run_cocoeval(result, output)
         categories = [
             _category_detection
             for _category_detection in _category_detections(judged)

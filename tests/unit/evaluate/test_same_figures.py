@@ -18,7 +18,7 @@ from piyard.data.formats import open_data
 from piyard.data.imagenet import read_imagenet
 from piyard.data.request import DataRequest
 from piyard.evaluate.dataset import JudgedData, Metrics, compute_metrics, read_dataset
-from piyard.evaluate.metrics import coco_figures
+from piyard.evaluate.metrics import coco_figures, run_cocoeval
 from piyard.evaluate.scene import make_scene
 from piyard.models.definition import load_model
 from piyard.vision.predictions import ClassScore, Frame, PredictedObject, encode_mask
@@ -153,7 +153,7 @@ def mean_precision(
 ) -> float:
     data = read_dataset(path, load_model("yolov8_n"), labels)
     answered = {picture: predicted[picture.name] for picture in data.pictures}
-    return coco_figures(data.films[0].truth, answered)["mAP"] or 0
+    return coco_figures(run_cocoeval(data.films[0].truth, answered))["mAP"] or 0
 
 
 def _changed(source: DataSet, change: Callable[[Annotation], Annotation]) -> DataSet:
@@ -212,7 +212,7 @@ def test_keypoints_of_another_number(tmp_path: Path) -> None:
     scene = make_scene(data, data.pictures, find_task("pose"), {0: 0})
     result = answers(less, noise=0)
     exact = {path: result[path.name] for path in data.pictures}
-    assert coco_figures(scene, exact)["mAP50"] == pytest.approx(
+    assert coco_figures(run_cocoeval(scene, exact))["mAP50"] == pytest.approx(
         100 * sum(map(len, result.values())) / sum(map(len, four)), abs=2
     )
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from piyard.core.errors import WrongInput
 from piyard.evaluate.track_metrics import sot_metrics
-from piyard.evaluate.tracks import mot_metrics, mot_metrics_together
+from piyard.evaluate.tracks import MotMetrics, TracksByFrame, TruthByFrame, mot_metrics
 from piyard.vision.bytetrack import TrackedObject
 from piyard.vision.clips import TrueObject
 from piyard.vision.schema import Corners
@@ -28,11 +28,15 @@ def describe(places: dict[int, float]) -> list[TrackedObject]:
     return [TrackedObject(id=each, box=box(at), score=1, label=0) for each, at in places.items()]
 
 
+def of_sequence(truth: TruthByFrame, tracks: TracksByFrame) -> MotMetrics:
+    return mot_metrics([(truth, tracks)])
+
+
 TWO = {frame: there(0, 1) for frame in FRAMES}
 
 
 def test_all_found():
-    figures = mot_metrics(TWO, {frame: describe({1: 0, 2: 1}) for frame in FRAMES})
+    figures = of_sequence(TWO, {frame: describe({1: 0, 2: 1}) for frame in FRAMES})
     assert (figures.mota, figures.idf1, figures.hota) == pytest.approx((100, 100, 100))
     assert (figures.switches, figures.false, figures.missed) == (0, 0, 0)
     assert (figures.boxes, figures.frames) == (20, 10)
@@ -40,7 +44,7 @@ def test_all_found():
 
 def test_an_exchange_of_ids_halfway():
     result = {frame: describe({1: 0, 2: 1} if frame <= 5 else {1: 1, 2: 0}) for frame in FRAMES}
-    figures = mot_metrics(TWO, result)
+    figures = of_sequence(TWO, result)
     assert figures.switches == 2
     assert figures.mota == pytest.approx(100 * (1 - 2 / 20))
     assert figures.idf1 == pytest.approx(50)
@@ -49,41 +53,41 @@ def test_an_exchange_of_ids_halfway():
 
 
 def test_one_missed_and_one_made_up():
-    figures = mot_metrics(TWO, {frame: describe({1: 0, 2: 5}) for frame in FRAMES})
+    figures = of_sequence(TWO, {frame: describe({1: 0, 2: 5}) for frame in FRAMES})
     assert (figures.missed, figures.false, figures.switches) == (10, 10, 0)
     assert figures.mota == pytest.approx(0)
     assert figures.recall == figures.precision == pytest.approx(50)
 
 
 def test_nothing_found_and_nothing_there():
-    assert mot_metrics(TWO, {}).mota == 0
-    assert mot_metrics(TWO, {}).missed == 20
-    assert mot_metrics({}, {1: describe({1: 0})}).false == 1
-    assert mot_metrics({}, {}).frames == 0
+    assert of_sequence(TWO, {}).mota == 0
+    assert of_sequence(TWO, {}).missed == 20
+    assert of_sequence({}, {1: describe({1: 0})}).false == 1
+    assert of_sequence({}, {}).frames == 0
 
 
 def test_an_overlap_of_less_than_half_is_none():
     half = {1: [TrueObject(id=1, box=(0, 0, 10, 10))]}
     inside = {1: [TrackedObject(id=1, box=(0, 0, 10, 4.9), score=1, label=0)]}
-    assert mot_metrics(half, inside).missed == 1
+    assert of_sequence(half, inside).missed == 1
     enough = {1: [TrackedObject(id=1, box=(0, 0, 10, 5), score=1, label=0)]}
-    assert mot_metrics(half, enough).missed == 0
+    assert of_sequence(half, enough).missed == 0
 
 
 def test_a_distractor_is_neither_right_nor_wrong():
     truth = {1: [*there(0), TrueObject(id=30, box=box(3), counts=False, distractor=True)]}
-    assert mot_metrics(truth, {1: describe({1: 0, 2: 3})}).mota == pytest.approx(100)
-    assert mot_metrics(truth, {1: describe({1: 0})}).mota == pytest.approx(100)
+    assert of_sequence(truth, {1: describe({1: 0, 2: 3})}).mota == pytest.approx(100)
+    assert of_sequence(truth, {1: describe({1: 0})}).mota == pytest.approx(100)
 
 
 def test_what_does_not_count_is_wrong_when_it_is_no_distractor():
     truth = {1: [*there(0), TrueObject(id=30, box=box(3), counts=False)]}
-    assert mot_metrics(truth, {1: describe({1: 0, 2: 3})}).false == 1
+    assert of_sequence(truth, {1: describe({1: 0, 2: 3})}).false == 1
 
 
 def test_sequences_together():
     good = (TWO, {frame: describe({1: 0, 2: 1}) for frame in FRAMES})
-    figures = mot_metrics_together([good, (TWO, {})])
+    figures = mot_metrics([good, (TWO, {})])
     assert figures.mota == pytest.approx(50)
     assert figures.idf1 == pytest.approx(100 * 20 / (20 + 10))
     assert (figures.boxes, figures.frames) == (40, 20)
@@ -104,7 +108,7 @@ def test_names_of_tracks_do_not_matter(frames):
         ]
         for frame, tracks in result.items()
     }
-    single, other = mot_metrics(TWO, result), mot_metrics(TWO, renamed)
+    single, other = of_sequence(TWO, result), of_sequence(TWO, renamed)
     assert (single.mota, single.idf1) == pytest.approx((other.mota, other.idf1))
     assert single.mota <= 100
     assert 0 <= single.idf1 <= 100

@@ -16,7 +16,7 @@ from piyard.core.errors import ConversionFailed
 from piyard.language.tokenizer.compiling import compile_tokenizer
 from piyard.language.tokenizer.gguf import merges_by_score, tokenizer_json
 from piyard.language.tokenizer.llama2c import llama2c_json
-from piyard.language.tokenizer.sources import compile_folder, compile_gguf, has_tokenizer
+from piyard.language.tokenizer.sources import compile_folder, compile_gguf
 from tests.support.chat_templates import CHATML
 from tests.support.tokenizers import json_of
 
@@ -138,12 +138,10 @@ def test_a_vocabulary_of_llama2c():
 
 
 def test_a_folder(tmp_path):
-    assert not has_tokenizer(tmp_path)
     with pytest.raises(ConversionFailed, match=r"has no tokenizer\.json"):
         compile_folder(tmp_path)
     with gzip.open(tmp_path / "tokenizer.json.gz", "wb") as stream:
         stream.write(json_of("qwen"))
-    assert has_tokenizer(tmp_path)
     assert compile_folder(tmp_path) == compile_tokenizer(json_of("qwen"))
     config = {"chat_template": CHATML, "eos_token": {"content": "</s>", "lstrip": False}}
     (tmp_path / "tokenizer_config.json").write_text(json.dumps(config))

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from benchmarks import stats_coverage
 from benchmarks.made_times import INDEPENDENT
 from piyard.core.errors import WrongInput
-from piyard.results.summary import MIN_SAMPLES, interval_ends, median_interval, ranks
+from piyard.results.summary import MIN_SAMPLES, interval_ends, ranks
+from tests.support.median_intervals import median_interval
 
 TIMES = st.lists(st.floats(1e-3, 1e6), min_size=1, max_size=60)
 TRIALS = 10_000

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 
 from piyard.core.errors import WrongInput
 from piyard.results import summary
-from piyard.results.summary import Summary, median_interval
+from piyard.results.summary import Summary
+from tests.support.median_intervals import median_interval
 
 TIMES = st.lists(st.floats(1e-3, 1e6), min_size=1, max_size=60)
 FIGURES = [name for name in Summary.__struct_fields__ if name != "count"]

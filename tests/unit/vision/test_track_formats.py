@@ -10,11 +10,11 @@ from piyard.core.errors import WrongInput
 from piyard.vision.bytetrack import Detection
 from piyard.vision.clips import (
     TrueObject,
-    read_mot_detections,
     read_mot_truth,
     read_otb_truth,
     read_sequence_info,
 )
+from tests.support.mot_detections import read_mot_detections
 
 
 def write(folder: Path, text: str) -> Path:

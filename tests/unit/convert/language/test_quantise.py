@@ -73,12 +73,6 @@ def test_rows_of_a_single_value_keep_it(format_, value):
     assert np.allclose(rounded, matrix, rtol=1e-3, atol=0)
 
 
-def test_bits_a_weight_count_scales_and_minima():
-    assert Format(4, 64).bits_per_weight == 4.25
-    assert Format(4, 32, affine=True).bits_per_weight == 5
-    assert Format(16).bits_per_weight == 16
-
-
 def test_an_unknown_precision_is_refused():
     assert find_formats("int4") is FORMATS["int4"]
     with pytest.raises(WrongInput, match="did you mean 'int8'"):
