@@ -37,7 +37,7 @@ from piyard.compress.qat.method import quiet_imports
 from piyard.compress.training.batches import TrainingData, TrainingPictures, labelled_pictures
 from piyard.compress.training.loop import train
 from piyard.compress.training.settings import TrainingSettings
-from piyard.compress.tuning import LABELS_SHARE
+from piyard.compress.tuning import share_of_labels
 from piyard.convert.lowering import ROUTE_WRITERS
 from piyard.convert.ncnn_net import NET_STEM, net_function
 from piyard.convert.reference import TorchReference
@@ -154,7 +154,8 @@ class Fold:
         return history.epochs[-1].validation_loss
 
     def _objective(self) -> Distillation:
-        return Distillation(self.network, DistillationSettings(scores=True, labels=LABELS_SHARE))
+        labels = share_of_labels(self.pictures)
+        return Distillation(self.network, DistillationSettings(scores=True, labels=labels))
 
     def _training(self, settings: TrainingSettings) -> Any:
         from piyard.compress.qat.training import Int8Training

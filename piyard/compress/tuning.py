@@ -30,8 +30,8 @@ TUNING_OPTIONS: frozenset[OptionName] = frozenset({"epochs", "steps", "lr", "bat
 MOST_THREADS = 4
 """Of a training: their number decides in which order is added, so that the recipe has it."""
 DEFAULT_EPOCHS, DEFAULT_RATE, DEFAULT_BATCH = 10, 5e-4, 32
-LABELS_SHARE = 0.3
-"""Of the loss, where classes are known; the parent's answers are the rest."""
+LABELS_SHARE, ENOUGH_OF_A_CLASS = 0.3, 10
+"""Of the loss, where so many pictures of each class are known; the rest is the parent's answers."""
 
 
 def read_training(options: CompressOptions, rate: float = DEFAULT_RATE) -> TrainingSettings:
@@ -73,9 +73,7 @@ def tune_network(
     parent = step.parent
     data = hold_out(training_pictures(step), settings)
     is_classifier = parent.spec.has_class_output
-    answers = DistillationSettings(
-        scores=is_classifier, labels=LABELS_SHARE if data.pictures.labels is not None else 0.0
-    )
+    answers = DistillationSettings(scores=is_classifier, labels=share_of_labels(data.pictures))
     for values in network.parameters():
         values.requires_grad_()
     return train(
@@ -86,6 +84,16 @@ def tune_network(
         step.checkpoints,
         title=f"train {step.name}",
     )
+
+
+def share_of_labels(pictures: TrainingPictures) -> float:
+    """Of the loss; none of few pictures a class.
+
+    A network learns those by heart, and forgets what its parent knows of all others.
+    """
+    labels = pictures.labels or []
+    is_enough = len(labels) >= ENOUGH_OF_A_CLASS * max(1, len({*labels}))
+    return LABELS_SHARE if is_enough else 0.0
 
 
 def training_pictures(step: Step) -> TrainingPictures:

@@ -24,10 +24,10 @@ from piyard.compress.ptq.settings import PtqSettings
 from piyard.compress.training.batches import hold_out
 from piyard.compress.training.settings import TrainingSettings
 from piyard.compress.tuning import (
-    LABELS_SHARE,
     TUNING_OPTIONS,
     list_points,
     read_training,
+    share_of_labels,
     training_pictures,
 )
 from piyard.convert.converter import convert_model
@@ -81,7 +81,7 @@ class QatMethod:
         data = hold_out(training_pictures(step), choices.training)
         answers = DistillationSettings(
             scores=step.parent.spec.has_class_output,
-            labels=LABELS_SHARE if data.pictures.labels is not None else 0.0,
+            labels=share_of_labels(data.pictures),
         )
         training = Int8Training(
             pair=PairFiles(conversion.folder / PARAM_FILE, conversion.folder / BIN_FILE),
