@@ -34,11 +34,11 @@ from piyard.core.errors import PiyardError
 from piyard.core.tables import FORMATS as TABLE_FORMATS
 from piyard.core.tables import render_table
 from piyard.core.text import NOT_KNOWN
-from piyard.models.classifiers import torchvision_models
+from piyard.models.architectures.classifiers import torchvision_models
 from piyard.models.transformer_files import EMBEDDING, OUTPUT, tensor_shapes
 
 if TYPE_CHECKING:
-    from piyard.models.transformer import Decoder
+    from piyard.models.architectures.transformer import Decoder
 
 TOKENS = 128
 PROMPTS = ("", "Once upon a time", "The little dog ran to the park because")

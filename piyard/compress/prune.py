@@ -109,7 +109,7 @@ class Prune:
 
 def split_blocks(network: nn.Module) -> list[Edit]:
     """The edits that give each half of a YOLO block's first convolution a width of its own."""
-    from piyard.models.yolo_blocks import C2PSA, C2f
+    from piyard.models.architectures.yolo_blocks import C2PSA, C2f
 
     blocks = [name for name, each in network.named_modules() if isinstance(each, C2f | C2PSA)]
     edits: list[Edit] = [SplitHalves(layer=name) for name in blocks]
@@ -234,7 +234,7 @@ def fixed_layers(network: nn.Module, model: Model) -> list[nn.Module]:
     """Layers whose outputs are the network's, and attention, which counts its channels."""
     import torch
 
-    from piyard.models.yolo_blocks import Attention
+    from piyard.models.architectures.yolo_blocks import Attention
 
     output = network(torch.rand(1, *model.input, generator=torch.Generator().manual_seed(1)))
     outputs = output if isinstance(output, (tuple, list)) else [output]

@@ -26,9 +26,9 @@ from piyard.compress.training.settings import TrainingSettings
 from piyard.compress.tuning import TUNING_OPTIONS, list_points, read_training
 from piyard.core.errors import WrongInput
 from piyard.core.parsing import JsonObject
+from piyard.models.architectures.small_cnn import SmallCnn
 from piyard.models.definition import Model, ModelDefinition, read_labels
 from piyard.models.networks import build_network
-from piyard.models.small_cnn import SmallCnn
 from piyard.models.variants import MethodName
 from piyard.vision.schema import Crop, Preprocess
 

@@ -8,7 +8,7 @@ from itertools import product
 
 import msgspec
 
-from piyard.models.small_cnn import SmallCnn
+from piyard.models.architectures.small_cnn import SmallCnn
 
 
 class Candidate(msgspec.Struct, frozen=True, kw_only=True, order=True):

@@ -1,7 +1,7 @@
 """A network → ncnn as it is, else written anew: the first way whose result computes the same.
 
 pnnx reads most networks as they are exported. What it leaves, crashes over or misreads goes by
-ONNX, constants computed and written in tensors of so few axes as ncnn has (see ``onnx_fold``).
+ONNX, constants computed and written in tensors of so few axes as ncnn has (see ``onnx.fold``).
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ from piyard.convert.lowering import (
 )
 from piyard.convert.misreadings import Misread
 from piyard.convert.ncnn_net import net_function
-from piyard.convert.onnx_file import read_onnx
-from piyard.convert.onnx_fold import simplify_graph
-from piyard.convert.onnx_graph import set_input_shapes
+from piyard.convert.onnx.file import read_onnx
+from piyard.convert.onnx.fold import simplify_graph
+from piyard.convert.onnx.graph import set_input_shapes
 from piyard.convert.param import Layer
 from piyard.core import console
 from piyard.core.errors import ConversionFailed

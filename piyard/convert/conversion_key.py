@@ -11,8 +11,8 @@ from piyard.convert.model_files import ModelFiles
 from piyard.convert.routes import model_routes
 from piyard.core.errors import NotSetUp
 from piyard.core.files import sha256_of_file
+from piyard.models.architectures.timm_networks import is_timm_network
 from piyard.models.definition import Model
-from piyard.models.timm_networks import is_timm_network
 
 
 def model_masks(model: Model, files: ModelFiles, route: str) -> dict[str, int]:

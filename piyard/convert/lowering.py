@@ -9,8 +9,8 @@ from typing import Any
 
 from piyard.convert.lint import LayerNames, require_one_batch, require_supported
 from piyard.convert.misreadings import require_read_right
-from piyard.convert.onnx_file import read_onnx
-from piyard.convert.onnx_rewrite import rewrite_focus
+from piyard.convert.onnx.file import read_onnx
+from piyard.convert.onnx.rewrite import rewrite_focus
 from piyard.convert.param import MAIN_STEM, Layer
 from piyard.convert.pnnxir import build_ir
 from piyard.convert.torchscript import freeze_script, summarize_error, torch_warnings_off

@@ -10,16 +10,16 @@ from typing import TYPE_CHECKING, Any
 from piyard.convert.attempts import lower_network
 from piyard.convert.lint import LayerNames
 from piyard.convert.lowering import ProgramWriter, save_graph
-from piyard.convert.onnx_graph import (
+from piyard.convert.onnx.graph import (
     OnnxGraph,
     float_tensors,
     free_input_shapes,
     set_input_shapes,
     weight_node_names,
 )
-from piyard.convert.onnx_inputs import turn_inputs
-from piyard.convert.onnx_precision import read_network, require_standard
-from piyard.convert.onnx_rewrite import cut_graph
+from piyard.convert.onnx.inputs import turn_inputs
+from piyard.convert.onnx.precision import read_network, require_standard
+from piyard.convert.onnx.rewrite import cut_graph
 from piyard.convert.param import MAIN_STEM, Layer
 from piyard.convert.reference import ProgramReference, ReferenceSize, batch_shapes
 from piyard.core.errors import ConversionFailed

@@ -12,10 +12,10 @@ from msgspec import Meta
 from piyard.core import labels, paths
 from piyard.core.config import Config, load_named, yaml_names
 from piyard.core.errors import PROGRAM, WrongInput, did_you_mean, unknown_name
+from piyard.models.architectures.small_cnn import is_small_cnn
+from piyard.models.architectures.timm_networks import is_timm_network
 from piyard.models.networks import CLIP, NETWORK_NAMES
-from piyard.models.small_cnn import is_small_cnn
 from piyard.models.synthetic import INPUT_RANGE
-from piyard.models.timm_networks import is_timm_network
 from piyard.models.variants import Variant
 from piyard.models.weights_file import Weights
 from piyard.vision.head_schema import Head, Heatmap, Simcc
@@ -110,7 +110,7 @@ class ModelDefinition(Config):
     """A name of ``piyard.vision.tasks``."""
     network: str
     """One of ``NETWORK_NAMES`` or of ``FILE_NETWORKS``, ``timm/NAME``, or ``small_cnn/…`` (see
-    ``piyard.models.small_cnn``)."""
+    ``piyard.models.architectures.small_cnn``)."""
     weights: Annotated[list[Weights], Meta(min_length=1)]
     """Accepted files; the first one is the official one."""
     input: tuple[Literal[1, 3, 4], InputSide, InputSide]

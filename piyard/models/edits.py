@@ -145,7 +145,7 @@ def _two(sides: Any) -> tuple[int, int]:
 
 
 def _split_block(block: nn.Module, edit: SplitHalves) -> nn.Module:
-    from piyard.models.yolo_split import split_halves
+    from piyard.models.architectures.yolo_split import split_halves
 
     split = split_halves(block)
     if split is None:

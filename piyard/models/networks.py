@@ -7,9 +7,13 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from piyard.core.errors import unknown_name
-from piyard.models.classifiers import CLASSIFIER_TENSORS, build_classifier, torchvision_models
-from piyard.models.small_cnn import build_small_cnn, is_small_cnn, parse_small_cnn
-from piyard.models.timm_networks import build_timm_network, is_timm_network
+from piyard.models.architectures.classifiers import (
+    CLASSIFIER_TENSORS,
+    build_classifier,
+    torchvision_models,
+)
+from piyard.models.architectures.small_cnn import build_small_cnn, is_small_cnn, parse_small_cnn
+from piyard.models.architectures.timm_networks import build_timm_network, is_timm_network
 
 if TYPE_CHECKING:
     import torch
@@ -66,23 +70,23 @@ def input_shape(network: torch.nn.Module) -> tuple[int, int, int]:
 
 def _build_module(name: str, classes: int, keypoints: int) -> torch.nn.Module:
     if name in YOLO | YOLO26 | YOLO_CLASSIFIERS:
-        from piyard.models.yolo import build_yolo
+        from piyard.models.architectures.yolo import build_yolo
 
         return build_yolo(name, classes, keypoints)
     if name in YOLOX:
-        from piyard.models.anchor_free import build_yolox
+        from piyard.models.architectures.anchor_free import build_yolox
 
         return build_yolox(name, classes)
     if name in FCOS:
-        from piyard.models.anchor_free import FcosNetwork
+        from piyard.models.architectures.anchor_free import FcosNetwork
 
         return FcosNetwork(classes, torchvision_models())
     if name in RTMPOSE:
-        from piyard.models.rtmpose import build_rtmpose
+        from piyard.models.architectures.rtmpose import build_rtmpose
 
         return build_rtmpose(name, keypoints)
     if name in CLIP:
-        from piyard.models.clip import build_clip
+        from piyard.models.architectures.clip import build_clip
 
         return build_clip(name)
     return build_classifier(name, classes)

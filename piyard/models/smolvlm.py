@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import nn
 
-from piyard.models.clip_blocks import TowerConfig, Transformer
-from piyard.models.clip_names import rename_tensors
+from piyard.models.architectures.clip_blocks import TowerConfig, Transformer
+from piyard.models.architectures.clip_names import rename_tensors
 from piyard.models.picture_tensors import CONNECTOR, picture_shapes
 from piyard.models.transformer_files import read_finite
 

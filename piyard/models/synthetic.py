@@ -128,7 +128,7 @@ def _init_module(module: Any, generator: torch.Generator) -> Hook | None:
     import torch
     from torch import nn
 
-    from piyard.models.anchor_free import FrozenBatchNorm
+    from piyard.models.architectures.anchor_free import FrozenBatchNorm
 
     if hasattr(module, "draw"):
         module.draw(generator)

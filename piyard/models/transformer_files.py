@@ -253,7 +253,7 @@ def load_decoder(source: TensorSource) -> Any:
     """The whole ``transformer.Decoder`` with these weights, in evaluation mode."""
     import torch
 
-    from piyard.models.transformer import Decoder
+    from piyard.models.architectures.transformer import Decoder
 
     with torch.device("meta"):
         decoder = Decoder(source.config)

@@ -5,10 +5,10 @@ import onnx
 import onnxruntime
 from onnx import TensorProto, helper, numpy_helper
 
-from piyard.convert.onnx_edit import infer_shapes
-from piyard.convert.onnx_fold import simplify_graph
-from piyard.convert.onnx_graph import tensor_shapes
-from piyard.convert.onnx_layout import MAX_AXES
+from piyard.convert.onnx.edit import infer_shapes
+from piyard.convert.onnx.fold import simplify_graph
+from piyard.convert.onnx.graph import tensor_shapes
+from piyard.convert.onnx.layout import MAX_AXES
 
 MOVING = {"Reshape", "Flatten", "Squeeze", "Unsqueeze"}
 

@@ -18,8 +18,8 @@ from piyard.convert.torchscript import torch_warnings_off
 from piyard.core.errors import ConversionFailed
 from piyard.language.clip_tokens import encode_text
 from piyard.language.clip_vocabulary import load_tokenizer
-from piyard.models.clip import ClipNetwork, build_clip
-from piyard.models.clip_names import rename_tensors
+from piyard.models.architectures.clip import ClipNetwork, build_clip
+from piyard.models.architectures.clip_names import rename_tensors
 from piyard.models.definition import load_model
 from piyard.models.networks import inference
 from piyard.models.script_archive import is_script_archive, read_script_tensors

@@ -5,11 +5,11 @@ import torch
 from torch import nn
 
 from piyard.core.errors import ConversionFailed
+from piyard.models.architectures.yolo_blocks import C2PSA, C2f, C3k2
+from piyard.models.architectures.yolo_split import split_halves
 from piyard.models.edits import LowRank, SplitHalves, apply_edits, fit_shapes, replace_layer
 from piyard.models.networks import build_network, input_shape
 from piyard.models.tensor_file import TensorFile, read_tensor_file, write_tensor_file
-from piyard.models.yolo_blocks import C2PSA, C2f, C3k2
-from piyard.models.yolo_split import split_halves
 
 
 def shapes_of(network):

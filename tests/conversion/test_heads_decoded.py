@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from piyard.models.classifiers import torchvision_models
+from piyard.models.architectures.classifiers import torchvision_models
 from piyard.vision.head_schema import Fcos, Yolov8
 from piyard.vision.overlap import box_area, mask_iou
 from piyard.vision.pictures import read_picture

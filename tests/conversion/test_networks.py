@@ -12,8 +12,8 @@ from piyard.core.errors import WrongInput
 from piyard.core.files import sha256_of_value
 from piyard.core.mirror import find_in_mirror
 from piyard.models import synthetic
-from piyard.models.anchor_free import Focus, FrozenBatchNorm
-from piyard.models.classifiers import torchvision_models
+from piyard.models.architectures.anchor_free import Focus, FrozenBatchNorm
+from piyard.models.architectures.classifiers import torchvision_models
 from piyard.models.networks import (
     CLASSIFIERS,
     FCOS,

@@ -10,7 +10,7 @@ from piyard.convert.difference import compare_outputs
 from piyard.convert.lowering import lower_program, script_network, trace_network
 from piyard.convert.ncnn_net import load_net, run_net
 from piyard.models import synthetic
-from piyard.models.classifiers import torchvision_models
+from piyard.models.architectures.classifiers import torchvision_models
 from piyard.models.networks import (
     CLASSIFIERS,
     FCOS,

@@ -8,9 +8,9 @@ import onnxruntime
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from piyard.convert import onnx_file
-from piyard.convert.onnx_file import join_parts, list_parts, read_onnx
-from piyard.convert.onnx_graph import graph_input_shapes, graph_inputs
+from piyard.convert.onnx import file as onnx_file
+from piyard.convert.onnx.file import join_parts, list_parts, read_onnx
+from piyard.convert.onnx.graph import graph_input_shapes, graph_inputs
 from piyard.core.errors import ConversionFailed
 
 RNG = np.random.default_rng(3)

@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from onnx import TensorProto, helper
 
-from piyard.convert.onnx_fold import fold_constants
-from piyard.convert.onnx_layout import coalesce_axes, find_runs
+from piyard.convert.onnx.fold import fold_constants
+from piyard.convert.onnx.layout import coalesce_axes, find_runs
 from tests.conversion.simplifying import compute, graph, integers, kinds, require_same
 
 FAR = np.iinfo(np.int64).max

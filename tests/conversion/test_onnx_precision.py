@@ -6,8 +6,8 @@ import onnxruntime
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from piyard.convert.onnx_file import read_onnx
-from piyard.convert.onnx_precision import (
+from piyard.convert.onnx.file import read_onnx
+from piyard.convert.onnx.precision import (
     list_other_types,
     read_network,
     require_standard,

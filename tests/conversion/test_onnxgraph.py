@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from onnx import TensorProto, helper, numpy_helper
 
-from piyard.convert.onnx_file import read_onnx
-from piyard.convert.onnx_graph import (
+from piyard.convert.onnx.file import read_onnx
+from piyard.convert.onnx.graph import (
     float_tensors,
     free_input_shapes,
     graph_input_shapes,
@@ -18,7 +18,7 @@ from piyard.convert.onnx_graph import (
     set_input_shapes,
     update_old_nodes,
 )
-from piyard.convert.onnx_rewrite import StridedSlice, cut_graph, rewrite_focus, spread_kernel
+from piyard.convert.onnx.rewrite import StridedSlice, cut_graph, rewrite_focus, spread_kernel
 from piyard.core.errors import ConversionFailed
 
 FAR = np.iinfo(np.int64).max

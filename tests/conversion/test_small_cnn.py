@@ -5,8 +5,8 @@ import torch
 
 from piyard.convert.own.defaults import network_defaults, parse_network
 from piyard.core.errors import WrongInput
+from piyard.models.architectures.small_cnn import SmallCnn, parse_small_cnn
 from piyard.models.networks import build_network, inference, input_shape
-from piyard.models.small_cnn import SmallCnn, parse_small_cnn
 from piyard.models.synthetic import randomise
 
 

@@ -12,7 +12,7 @@ import yaml
 from piyard.convert.own.adding import plan_addition
 from piyard.convert.own.defaults import OwnModelOptions, parse_network
 from piyard.core.errors import NotSetUp, WrongInput
-from piyard.models import timm_networks
+from piyard.models.architectures import timm_networks
 from piyard.models.networks import build_network, inference, input_shape
 from piyard.models.synthetic import random_tensor
 

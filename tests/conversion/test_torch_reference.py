@@ -9,7 +9,7 @@ import torch
 from PIL import Image
 
 from piyard.core.paths import ROOT
-from piyard.models.classifiers import torchvision_models
+from piyard.models.architectures.classifiers import torchvision_models
 from piyard.models.definition import load_model, model_names, read_labels
 from piyard.models.networks import CLASSIFIERS, build_network
 from piyard.vision.pictures import read_picture
@@ -84,7 +84,7 @@ def test_shim_leaves_real_operators_alone():
         "for name in ('nms', 'qnms'):\n"
         "    real.define(f'{name}({boxes}) -> Tensor')\n"
         "real.impl('nms', lambda dets, scores, iou: scores.new_tensor([42]), 'CPU')\n"
-        "from piyard.models.classifiers import torchvision_models\n"
+        "from piyard.models.architectures.classifiers import torchvision_models\n"
         "assert torchvision_models().resnet18\n"
         "print(torch.ops.torchvision.nms(torch.zeros(1, 4), torch.zeros(1), 0.5).item())\n"
     )

@@ -14,7 +14,7 @@ from piyard.convert.ranking import normalise
 from piyard.convert.text_encoder import write_table
 from piyard.language.clip_vocabulary import make_tokenizer_json
 from piyard.language.tokenizer.compiling import compile_tokenizer
-from piyard.models.clip import ClipNetwork
+from piyard.models.architectures.clip import ClipNetwork
 from piyard.models.networks import inference
 from piyard.models.synthetic import randomise
 from piyard.vision.flags import preprocess_flags

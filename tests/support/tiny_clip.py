@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import torch
 
-from piyard.models import clip
-from piyard.models.clip import ClipConfig, ClipNetwork, ImageConfig, TextConfig
-from piyard.models.clip_blocks import TowerConfig
+from piyard.models.architectures import clip
+from piyard.models.architectures.clip import ClipConfig, ClipNetwork, ImageConfig, TextConfig
+from piyard.models.architectures.clip_blocks import TowerConfig
 from piyard.models.synthetic import random_tensor
 
 WIDTH, SIDE, PATCH = 32, 32, 8

@@ -59,7 +59,7 @@ def prove_block(
     """
     import torch
 
-    from piyard.models.transformer import DecoderBlock
+    from piyard.models.architectures.transformer import DecoderBlock
 
     with torch.device("meta"):
         block = DecoderBlock(config)
@@ -92,7 +92,7 @@ def _shapes(config: TransformerConfig, tokens: int) -> list[tuple[int, ...]]:
 def _compare_block(
     config: TransformerConfig, block: torch.nn.Module, rows: torch.Tensor, at: Path
 ) -> OutputFigures:
-    from piyard.models.transformer import block_inputs
+    from piyard.models.architectures.transformer import block_inputs
 
     net = load_net(at, BLOCK_STEM)
     differences = []

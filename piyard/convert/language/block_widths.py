@@ -35,8 +35,8 @@ from piyard.models.transformer_files import EMBEDDING, TensorSource, read_block,
 
 if TYPE_CHECKING:
     from piyard.convert.language.proof_tokens import ProofTokens
+    from piyard.models.architectures.transformer import DecoderBlock
     from piyard.models.language_models import LanguageProof
-    from piyard.models.transformer import DecoderBlock
 
     Weights = dict[str, torch.Tensor]
 

@@ -30,8 +30,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
-    from piyard.models.clip import SiglipVision, TextEncoder, VisionTransformer
-    from piyard.models.clip_blocks import Attention, Mlp, Transformer
+    from piyard.models.architectures.clip import SiglipVision, TextEncoder, VisionTransformer
+    from piyard.models.architectures.clip_blocks import Attention, Mlp, Transformer
     from piyard.vision.schema import Floats
 
 
@@ -175,7 +175,7 @@ class FusedNet:
 
 def fuse_picture_encoder(network: VisionTransformer | SiglipVision, bits: Bits = 16) -> FusedNet:
     """The encoder of pictures of CLIP's transformers, or of SigLIP."""
-    from piyard.models.clip import SiglipVision
+    from piyard.models.architectures.clip import SiglipVision
 
     net = FusedNet(bits)
     net.add("Input", [], ["in0"])

@@ -15,7 +15,7 @@ from piyard.convert.language.formats import FORMATS
 from piyard.convert.language.fused_graph import HEAD_LAYER, linear_parts, read_rows
 from piyard.convert.language.twin import make_block, run_windows
 from piyard.convert.language.twin_pass import ROWS_AT_ONCE
-from piyard.models.transformer import RmsNorm
+from piyard.models.architectures.transformer import RmsNorm
 from piyard.models.transformer_files import EMBEDDING, TensorSource, read_block, read_finite
 
 if TYPE_CHECKING:

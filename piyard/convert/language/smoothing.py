@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from piyard.convert.language.formats import Formats
-    from piyard.models.transformer import DecoderBlock
+    from piyard.models.architectures.transformer import DecoderBlock
 
     Floats = NDArray[np.float32]
     Peaks = dict[str, torch.Tensor]

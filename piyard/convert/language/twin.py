@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from piyard.models.transformer import DecoderBlock, block_inputs
+from piyard.models.architectures.transformer import DecoderBlock, block_inputs
 
 if TYPE_CHECKING:
     from piyard.convert.language.formats import Format

@@ -19,7 +19,7 @@ from piyard.convert.language.gptq import quantise_for_inputs
 from piyard.convert.language.panels import Blocks
 from piyard.convert.language.quantise import dequantise_matrix
 from piyard.convert.language.twin import make_block, round_rows, run_windows
-from piyard.models.transformer import RmsNorm
+from piyard.models.architectures.transformer import RmsNorm
 from piyard.models.transformer_files import EMBEDDING, TensorSource, read_block, read_finite
 
 if TYPE_CHECKING:

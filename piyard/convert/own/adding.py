@@ -9,8 +9,8 @@ import msgspec
 import yaml
 
 from piyard.convert.model_files import GRAPH_PART
-from piyard.convert.onnx_file import list_parts, read_onnx
-from piyard.convert.onnx_precision import list_other_types
+from piyard.convert.onnx.file import list_parts, read_onnx
+from piyard.convert.onnx.precision import list_other_types
 from piyard.convert.own.changes import list_changes
 from piyard.convert.own.defaults import (
     OwnModelOptions,

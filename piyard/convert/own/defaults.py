@@ -15,11 +15,11 @@ from piyard.core.errors import PROGRAM, ConversionFailed, WrongInput, unknown_na
 from piyard.core.foreign import require_content, require_file
 from piyard.core.parsing import parse_int
 from piyard.language.gguf_file import MAGIC
+from piyard.models.architectures.classifiers import ClassifierPicture, classifier_picture
+from piyard.models.architectures.small_cnn import SIDE, is_small_cnn, parse_small_cnn
+from piyard.models.architectures.timm_networks import TIMM_FOLDER, is_timm_network
 from piyard.models.checkpoint_file import ZIP_BEGINNING, check_archive
-from piyard.models.classifiers import ClassifierPicture, classifier_picture
 from piyard.models.networks import CLASSIFIERS, FCOS, NETWORK_NAMES, RTMPOSE, YOLO, YOLO26, YOLOX
-from piyard.models.small_cnn import SIDE, is_small_cnn, parse_small_cnn
-from piyard.models.timm_networks import TIMM_FOLDER, is_timm_network
 
 FILE_KINDS = {".onnx": "onnx", ".torchscript": "torchscript", ".param": "ncnn"}
 """Ending of a file → its kind."""

@@ -10,9 +10,9 @@ import msgspec
 import yaml
 
 from piyard.convert import script_program
-from piyard.convert.onnx_file import read_onnx
-from piyard.convert.onnx_graph import OnnxGraph, graph_input_shapes, graph_inputs
-from piyard.convert.onnx_inputs import has_bytes, picture_shape
+from piyard.convert.onnx.file import read_onnx
+from piyard.convert.onnx.graph import OnnxGraph, graph_input_shapes, graph_inputs
+from piyard.convert.onnx.inputs import has_bytes, picture_shape
 from piyard.convert.own.class_notes import noted_class_names
 from piyard.convert.own.defaults import CHECKPOINT
 from piyard.convert.own.metadata import AUTHOR, TASK_HEADS, HeadKeys, Metadata
@@ -25,8 +25,8 @@ from piyard.convert.own.notes import (
     noted_size,
     parse_literal,
 )
+from piyard.models.architectures.timm_networks import is_timm_network, timm_notes, timm_version
 from piyard.models.checkpoint import checkpoint_notes
-from piyard.models.timm_networks import is_timm_network, timm_notes, timm_version
 
 PAIR_METADATA = "metadata.yaml"
 """What Ultralytics' exporter writes beside an ncnn pair."""

@@ -10,9 +10,9 @@ import msgspec
 
 from piyard.convert.ncnn_net import load_net_files, output_blobs, run_blobs
 from piyard.convert.net_size import CONVOLUTION_LAYERS, TRANSPOSED_LAYERS
-from piyard.convert.onnx_graph import graph_input_shapes, set_input_shapes, tensor_shapes
-from piyard.convert.onnx_inputs import turn_inputs
-from piyard.convert.onnx_precision import read_network
+from piyard.convert.onnx.graph import graph_input_shapes, set_input_shapes, tensor_shapes
+from piyard.convert.onnx.inputs import turn_inputs
+from piyard.convert.onnx.precision import read_network
 from piyard.convert.onnx_reference import load_onnx
 from piyard.convert.own.program_file import describe_program
 from piyard.convert.param import Layer, read_param

@@ -13,6 +13,8 @@ import msgspec
 from piyard.convert.own.defaults import SAVE_REMEDY
 from piyard.core.errors import WrongInput
 from piyard.core.text import sanitize_line
+from piyard.models.architectures.classifiers import CLASSIFIER_TENSORS
+from piyard.models.architectures.timm_networks import TIMM_NAME
 from piyard.models.checkpoint import (
     STEP_COUNTER,
     Checkpoint,
@@ -20,7 +22,6 @@ from piyard.models.checkpoint import (
     open_checkpoint,
     state_variants,
 )
-from piyard.models.classifiers import CLASSIFIER_TENSORS
 from piyard.models.module_objects import list_other_settings
 from piyard.models.networks import (
     CLASSIFIERS,
@@ -32,7 +33,6 @@ from piyard.models.networks import (
     build_network,
     meta_weights,
 )
-from piyard.models.timm_networks import TIMM_NAME
 
 if TYPE_CHECKING:
     import torch

@@ -6,7 +6,7 @@ import hashlib
 import shutil
 from pathlib import Path
 
-from piyard.convert.onnx_file import join_parts, list_parts
+from piyard.convert.onnx.file import join_parts, list_parts
 from piyard.convert.own.defaults import FILE_KINDS
 from piyard.core.errors import WrongInput
 from piyard.core.files import atomic_write, sha256_of_file

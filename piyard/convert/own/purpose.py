@@ -9,9 +9,9 @@ from typing import Any
 
 import msgspec
 
-from piyard.convert.onnx_file import read_onnx
-from piyard.convert.onnx_graph import declared_shape, graph_inputs
-from piyard.convert.onnx_inputs import has_channels_last, picture_shape
+from piyard.convert.onnx.file import read_onnx
+from piyard.convert.onnx.graph import declared_shape, graph_inputs
+from piyard.convert.onnx.inputs import has_channels_last, picture_shape
 from piyard.convert.output_kinds import can_hold_classes
 from piyard.convert.own.defaults import OwnModelOptions
 from piyard.convert.own.images import (

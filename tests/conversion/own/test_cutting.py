@@ -8,9 +8,9 @@ import pytest
 import torch
 from torch import nn
 
-from piyard.convert.onnx_file import read_onnx
-from piyard.convert.onnx_graph import set_input_shapes, tensor_shapes
-from piyard.convert.onnx_rewrite import cut_graph
+from piyard.convert.onnx.file import read_onnx
+from piyard.convert.onnx.graph import set_input_shapes, tensor_shapes
+from piyard.convert.onnx.rewrite import cut_graph
 from piyard.convert.own.cutting import find_head_maps
 from piyard.convert.own.defaults import detect_kind
 from piyard.convert.script_cutting import cut_script

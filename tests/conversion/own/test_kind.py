@@ -22,12 +22,12 @@ from piyard.convert.own.defaults import (
 from piyard.convert.own.matching import match_network
 from piyard.core.errors import ConversionFailed, WrongInput
 from piyard.models import definition
-from piyard.models.checkpoint import STEP_COUNTER, name_state
-from piyard.models.classifiers import (
+from piyard.models.architectures.classifiers import (
     CLASSIFIER_TENSORS,
     build_classifier,
     torchvision_models,
 )
+from piyard.models.checkpoint import STEP_COUNTER, name_state
 from piyard.models.definition import label_list_path
 from piyard.models.networks import (
     CLASSIFIERS,

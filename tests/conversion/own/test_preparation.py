@@ -27,8 +27,8 @@ from piyard.convert.own.notes import transforms_preprocess
 from piyard.convert.own.stated_preparation import as_file_says
 from piyard.core.errors import WrongInput
 from piyard.models import definition
+from piyard.models.architectures.classifiers import torchvision_models
 from piyard.models.checkpoint_file import StubClass
-from piyard.models.classifiers import torchvision_models
 from piyard.models.definition import load_model
 from piyard.models.networks import build_network
 from piyard.vision.schema import Crop

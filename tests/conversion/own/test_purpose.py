@@ -17,8 +17,8 @@ from torch import Tensor, nn
 
 from piyard.cli.own_models import add_model
 from piyard.convert.converter import convert_model
-from piyard.convert.onnx_graph import graph_input_shapes, set_input_shapes
-from piyard.convert.onnx_inputs import turn_inputs
+from piyard.convert.onnx.graph import graph_input_shapes, set_input_shapes
+from piyard.convert.onnx.inputs import turn_inputs
 from piyard.convert.own.adding import Addition, plan_addition
 from piyard.convert.own.defaults import OwnModelOptions
 from piyard.convert.own.images import describe_images

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from piyard.language.config import llama3_factors
-from piyard.models.classifiers import torchvision_models
+from piyard.models.architectures.classifiers import torchvision_models
 from piyard.models.transformer_files import load_decoder, open_tensors
 from tests.support.language_models import (
     huggingface_json,

@@ -12,8 +12,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from piyard.convert.onnx_file import graph_tensors, read_onnx
-from piyard.convert.onnx_graph import OnnxGraph, inner_graphs, update_old_nodes
+from piyard.convert.onnx.file import graph_tensors, read_onnx
+from piyard.convert.onnx.graph import OnnxGraph, inner_graphs, update_old_nodes
 from piyard.core.errors import ConversionFailed
 from piyard.core.text import format_count
 

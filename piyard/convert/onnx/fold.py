@@ -10,11 +10,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from piyard.convert.onnx_axes import COMPUTING_RULES
-from piyard.convert.onnx_edit import Rule, edit_graph, infer_shapes
-from piyard.convert.onnx_graph import OnnxGraph
-from piyard.convert.onnx_layout import MOVING_RULES
-from piyard.convert.onnx_select import SELECTING_RULES
+from piyard.convert.onnx.axes import COMPUTING_RULES
+from piyard.convert.onnx.edit import Rule, edit_graph, infer_shapes
+from piyard.convert.onnx.graph import OnnxGraph
+from piyard.convert.onnx.layout import MOVING_RULES
+from piyard.convert.onnx.select import SELECTING_RULES
 from piyard.core.errors import ConversionFailed
 from piyard.core.files import scratch_folder
 

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from piyard.models.yolo_blocks import Conv, max_pools
+from piyard.models.architectures.yolo_blocks import Conv, max_pools
 
 # RTMPose's configurations ask for mmcv's own batch normalisation, not for the backbone's 1e-3.
 MmposeConv = partial(Conv, eps=1e-5)

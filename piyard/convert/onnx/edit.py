@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from piyard.convert.onnx_graph import (
+from piyard.convert.onnx.graph import (
     GraphIndex,
     OnnxGraph,
     OnnxNode,
     declared_tensors,
     graph_inputs,
 )
-from piyard.convert.onnx_rewrite import cut_graph
+from piyard.convert.onnx.rewrite import cut_graph
 from piyard.core.errors import ConversionFailed
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from piyard.convert.onnx_graph import OnnxGraph, declared_shape, graph_inputs
+from piyard.convert.onnx.graph import OnnxGraph, declared_shape, graph_inputs
 
 TO_LAST, TO_FIRST = [0, 2, 3, 1], [0, 3, 1, 2]
 """Permutations of (batch, channels, rows, columns) and of (batch, rows, columns, channels)."""

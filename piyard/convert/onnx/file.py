@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from piyard.convert.onnx_graph import OnnxGraph, inner_graphs, tensors_read
+from piyard.convert.onnx.graph import OnnxGraph, inner_graphs, tensors_read
 from piyard.core.errors import ConversionFailed
 from piyard.core.foreign import require_content
 from piyard.core.text import format_count

@@ -8,7 +8,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from piyard.models.yolo_blocks import C2PSA, C2f, Conv
+from piyard.models.architectures.yolo_blocks import C2PSA, C2f, Conv
 
 
 class SplitC2f(nn.Module):

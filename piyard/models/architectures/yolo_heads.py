@@ -8,7 +8,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from piyard.models.yolo_blocks import Conv
+from piyard.models.architectures.yolo_blocks import Conv
 
 LevelWidths = tuple[int, int, int]
 """Channels at strides 8, 16 and 32."""

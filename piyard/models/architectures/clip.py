@@ -1,7 +1,7 @@
 """Pairs of encoders that put pictures and texts into one space: CLIP, TinyCLIP and SigLIP.
 
-Tensors are named as OpenAI's checkpoints name them (``models/clip_names.py`` renames those of
-Hugging Face), and every module has the batch in front: pnnx takes the first axis for the batch, and
+Tensors are named as OpenAI's checkpoints name them (``clip_names.py`` renames those of Hugging
+Face), and every module has the batch in front: pnnx takes the first axis for the batch, and
 a net that swaps it away becomes NaN without a word.
 
 The text encoder takes embedded tokens, (tokens, width) with their positions added, since a table of
@@ -19,9 +19,16 @@ from torch import nn
 from torch.nn import functional
 
 from piyard.language.clip_tokens import MASKED
-from piyard.models.clip_blocks import Attention, GeluKind, Mlp, TowerConfig, Transformer, attend
-from piyard.models.clip_names import rename_tensors
-from piyard.models.clip_resnet import ResNetEncoder
+from piyard.models.architectures.clip_blocks import (
+    Attention,
+    GeluKind,
+    Mlp,
+    TowerConfig,
+    Transformer,
+    attend,
+)
+from piyard.models.architectures.clip_names import rename_tensors
+from piyard.models.architectures.clip_resnet import ResNetEncoder
 
 
 class ImageConfig(NamedTuple):

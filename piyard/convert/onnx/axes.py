@@ -11,8 +11,8 @@ from collections.abc import Callable, Mapping, Sequence
 from math import prod
 from typing import Any
 
-from piyard.convert.onnx_edit import Attributes, GraphEdit, Rule, Shape
-from piyard.convert.onnx_layout import MAX_AXES, needs_layout
+from piyard.convert.onnx.edit import Attributes, GraphEdit, Rule, Shape
+from piyard.convert.onnx.layout import MAX_AXES, needs_layout
 
 UNARY_KINDS = (
     *("Abs", "Ceil", "Celu", "Clip", "Cos", "Elu", "Erf", "Exp", "Floor", "Gelu", "HardSigmoid"),

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from piyard.models.clip_blocks import attend
+from piyard.models.architectures.clip_blocks import attend
 
 WIDTH = 64
 DEPTHS = (3, 4, 6, 3)

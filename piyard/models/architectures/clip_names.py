@@ -1,4 +1,4 @@
-"""The tensors of published CLIP checkpoints under the names of ``piyard.models.clip``.
+"""The tensors of published CLIP checkpoints under the names of ``architectures.clip``.
 
 OpenAI's and open_clip's have those names. Hugging Face's (``text_model.…``, ``vision_model.…``)
 keep query, key and value apart, and projections the other way round.

@@ -11,8 +11,8 @@ from collections.abc import Mapping, Sequence
 from math import prod
 from typing import TYPE_CHECKING, Any
 
-from piyard.convert.onnx_edit import GraphEdit, Rule, Shape
-from piyard.convert.onnx_layout import (
+from piyard.convert.onnx.edit import GraphEdit, Rule, Shape
+from piyard.convert.onnx.layout import (
     MAX_PARTS,
     AxisPart,
     find_runs,

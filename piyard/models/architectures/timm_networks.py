@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from piyard.core.errors import NotSetUp, WrongInput, did_you_mean
 from piyard.core.parsing import JsonObject
-from piyard.models.classifiers import torchvision_models
+from piyard.models.architectures.classifiers import torchvision_models
 
 if TYPE_CHECKING:
     import torch

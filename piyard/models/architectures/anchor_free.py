@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from piyard.models.yolo_blocks import Conv, Upsample2x, max_pools
+from piyard.models.architectures.yolo_blocks import Conv, Upsample2x, max_pools
 
 FCOS_CHANNELS = 256
 FCOS_LEVELS = ("0", "1", "2", "p6", "p7")

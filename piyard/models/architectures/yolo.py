@@ -12,8 +12,23 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from piyard.models.yolo_blocks import C2PSA, SPPF, AttentiveC3k2, C2f, C3k2, Concat, Conv
-from piyard.models.yolo_heads import Classify, Detect, EndToEndDetect, Obb, Pose, Segment
+from piyard.models.architectures.yolo_blocks import (
+    C2PSA,
+    SPPF,
+    AttentiveC3k2,
+    C2f,
+    C3k2,
+    Concat,
+    Conv,
+)
+from piyard.models.architectures.yolo_heads import (
+    Classify,
+    Detect,
+    EndToEndDetect,
+    Obb,
+    Pose,
+    Segment,
+)
 
 Widths = tuple[int, int, int, int, int]
 """Channels at strides 2, 4, 8, 16 and 32."""

@@ -19,7 +19,7 @@ from typing import Any
 
 import msgspec
 
-from piyard.convert.onnx_edit import GraphEdit, Rule, Shape
+from piyard.convert.onnx.edit import GraphEdit, Rule, Shape
 
 MAX_AXES = 4
 """Of a tensor of ncnn, without the batch."""

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from piyard.convert.onnx_graph import (
+from piyard.convert.onnx.graph import (
     GraphIndex,
     OnnxGraph,
     declared_tensors,

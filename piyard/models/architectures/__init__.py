@@ -1,0 +1,1 @@
+"""Networks that piyard builds itself or has built, with the names of their published weights."""
