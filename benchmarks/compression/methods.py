@@ -27,6 +27,7 @@ from benchmarks.compression.bench import (
 from piyard.compress.distill import Distillation, DistillationSettings, pair_features
 from piyard.compress.factors import Factors, Fit, find_factors, replace_layers
 from piyard.compress.moments import measure_moments
+from piyard.compress.qat.method import AVERAGED
 from piyard.compress.search import count_macs, run_search
 from piyard.compress.search_method import SEARCH_HELD_OUT, SHORT_SHARE
 from piyard.compress.search_space import Candidate, Merit, SearchRules, SearchSpace
@@ -204,7 +205,9 @@ def member_name(candidate: Candidate) -> str:
 def qat(bench: Bench, seed: int) -> Run:
     """int8 by calibration, and by training; both are judged as stock ncnn computes them."""
     network = bench.by_labels(SMALL, bench.settings(seed))
-    settings = bench.settings(seed, learning_rate=QAT_RATE, weight_decay=0.0, epochs=2)
+    settings = bench.settings(
+        seed, learning_rate=QAT_RATE, weight_decay=0.0, epochs=2, averaged=AVERAGED
+    )
     with tempfile.TemporaryDirectory() as name:
         figures = quantised_both_ways(bench, network, settings, Path(name))
     note(f"floats {bench.accuracy(network):.2f} %, {figures}")

@@ -33,7 +33,7 @@ from torch import nn
 from benchmarks.compression.methods import note
 from piyard.compress.distill import Distillation, DistillationSettings
 from piyard.compress.networks import open_network
-from piyard.compress.qat.method import quiet_imports
+from piyard.compress.qat.method import AVERAGED, quiet_imports
 from piyard.compress.training.batches import TrainingData, TrainingPictures, labelled_pictures
 from piyard.compress.training.loop import train
 from piyard.compress.training.settings import TrainingSettings
@@ -226,6 +226,7 @@ def main() -> None:
         steps=arguments.steps,
         batch=arguments.batch,
         weight_decay=0.0,
+        averaged=AVERAGED,
         flip=True,
         seed=arguments.seed,
         threads=1,

@@ -8,6 +8,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
 
+import msgspec
+
 from piyard.compress.distill import Distillation, DistillationSettings
 from piyard.compress.method import CompressOptions, OptionName, Outcome, Settings, Step
 from piyard.compress.networks import open_network, require_module
@@ -35,6 +37,8 @@ from piyard.models.variants import MethodName
 
 RATE = 1e-5
 """Small: training begins where PTQ ends."""
+AVERAGED = 0.75
+"""Of the steps: rounding makes single ones noisy."""
 
 
 class QatChoices(Settings, frozen=True, kw_only=True):
@@ -60,7 +64,8 @@ class QatMethod:
 
     def choose_settings(self, options: CompressOptions) -> QatChoices:
         """See ``Method``."""
-        return QatChoices(ptq=choose_ptq(options), training=read_training(options, RATE))
+        training = msgspec.structs.replace(read_training(options, RATE), averaged=AVERAGED)
+        return QatChoices(ptq=choose_ptq(options), training=training)
 
     def detail(self, settings: Any) -> str:
         """``qat-int8``, whatever the settings."""

@@ -57,6 +57,8 @@ class TrainedParts(msgspec.Struct, frozen=True, kw_only=True):
     trained: Any
     """See ``Objective.trained``."""
     optimiser: Any
+    average: Any = None
+    """``torch.optim.swa_utils.AveragedModel``, where weights are averaged."""
 
 
 def save_checkpoint(
@@ -75,6 +77,7 @@ def save_checkpoint(
         "network": parts.network.state_dict(),
         "trained": parts.trained.state_dict() if parts.trained else {},
         "optimiser": parts.optimiser.state_dict(),
+        "average": parts.average.state_dict() if parts.average else {},
         "best": best,
     }
     with atomic_write(folder / CHECKPOINT) as draft:
@@ -104,6 +107,8 @@ def load_checkpoint(
         if parts.trained:
             parts.trained.load_state_dict(content["trained"])
         parts.optimiser.load_state_dict(content["optimiser"])
+        if parts.average:
+            parts.average.load_state_dict(content["average"])
         return msgspec.json.decode(content["progress"], type=Progress), content["best"]
     except BROKEN_ERRORS as error:
         raise UnreadableLog(

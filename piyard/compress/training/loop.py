@@ -7,7 +7,7 @@ import math
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -98,6 +98,7 @@ class Training:
             network=network,
             trained=objective.trained,
             optimiser=make_optimiser([network, objective.trained], settings),
+            average=begin_average(network) if settings.averaged else None,
         )
         self.total = settings.total_steps(len(data.learnt))
         self.identity = _identity(network, data, objective, settings)
@@ -150,6 +151,17 @@ class Training:
         self._note_loss(float(loss.detach()))
         self.parts.optimiser.step()
         self.progress.step += 1
+        if self._is_averaging:
+            self.parts.average.update_parameters(self.parts.network)
+
+    @property
+    def _is_averaging(self) -> bool:
+        return self.progress.step > (1 - self.settings.averaged) * self.total
+
+    @property
+    def _network(self) -> Any:
+        """The weights that would stay if it ended now."""
+        return self.parts.average.module if self._is_averaging else self.parts.network
 
     def _note_loss(self, loss: float) -> None:
         if not math.isfinite(loss):
@@ -180,18 +192,18 @@ class Training:
         if loss < lowest:
             progress.best = figures.epoch
             if self.settings.patience:
-                self.best = _copy_state(self.parts.network)
+                self.best = _copy_state(self._network)
 
     def _validate(self) -> tuple[float, float | None]:
         """Mean loss, and percent of right classes, of the held out pictures."""
         import torch
 
-        numbers = self.data.validation
-        self.parts.network.eval()
+        numbers, network = self.data.validation, self._network
+        network.eval()
         losses, right = [], 0
         with torch.no_grad():
             for some in _chunks(numbers, self.settings.batch):
-                measured = self.objective.measure(self.parts.network, self._fetch(some))
+                measured = self.objective.measure(network, self._fetch(some))
                 losses.append(float(measured.loss) * len(some))
                 right += measured.right or 0
         has_classes = self.data.pictures.labels is not None
@@ -220,6 +232,8 @@ class Training:
         progress = self.progress
         if self.best is not None:
             self.parts.network.load_state_dict(self.best)
+        elif self._is_averaging:
+            self.parts.network.load_state_dict(self.parts.average.module.state_dict())
         return History(
             epochs=progress.epochs,
             steps=progress.step,
@@ -253,6 +267,13 @@ def make_optimiser(
             groups, lr=settings.learning_rate, momentum=settings.momentum, nesterov=True
         )
     return torch.optim.AdamW(groups, lr=settings.learning_rate)
+
+
+def begin_average(network: torch.nn.Module) -> torch.nn.Module:
+    """What will hold the mean of the weights; buffers, which are no weights, are the last ones."""
+    from torch.optim.swa_utils import AveragedModel
+
+    return AveragedModel(network)
 
 
 def set_training(network: torch.nn.Module, *, freeze_norms: bool) -> None:

@@ -44,6 +44,9 @@ class TrainingSettings(Config):
     patience: Whole = 0
     """Epochs without a better loss of validation after which it ends, with the best weights; 0:
     all epochs, and the last weights."""
+    averaged: Share = 0.0
+    """Share of all steps, the last ones, whose weights are averaged (Izmailov et al.,
+    https://arxiv.org/abs/1803.05407); 0: the weights are the last step's."""
     held_out: Annotated[float, Meta(gt=0, le=0.5)] = 0.1
     """Share of the pictures that validate and are not learnt from."""
     seed: Whole = 0

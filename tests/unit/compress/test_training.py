@@ -9,11 +9,12 @@ from pathlib import Path
 import msgspec
 import pytest
 import torch
+from torch import nn
 
-from piyard.compress.training.batches import augment, hold_out, step_numbers
+from piyard.compress.training.batches import Batch, augment, hold_out, step_numbers
 from piyard.compress.training.checkpoint import CHECKPOINT
 from piyard.compress.training.loop import digest_state, make_optimiser, train
-from piyard.compress.training.objective import LabelLoss
+from piyard.compress.training.objective import LabelLoss, Measured
 from piyard.compress.training.settings import TrainingSettings
 from piyard.core import paths
 from piyard.core.errors import UnreadableLog, WrongInput
@@ -92,6 +93,41 @@ def test_patience_ends_it_with_the_best_weights(tmp_path: Path) -> None:
     with torch.no_grad():
         loss = LabelLoss().measure(net, held.pictures.take(held.validation)).loss
     assert float(loss) == pytest.approx(lowest.validation_loss, rel=1e-5)
+
+
+class WatchingLoss(LabelLoss):
+    """The loss of labels, and the network's weights before each step."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weights: list[torch.Tensor] = []
+
+    def measure(self, net: nn.Module, batch: Batch) -> Measured:
+        if net.training:
+            self.weights.append(net.get_parameter("5.weight").detach().clone())
+        return super().measure(net, batch)
+
+
+def test_weights_of_the_last_steps_are_averaged(tmp_path: Path) -> None:
+    watching = WatchingLoss()
+    net, history = trained(tmp_path / "a", watching, replace(SETTINGS, averaged=0.5))
+    last, _ = trained(tmp_path / "b")
+    seen = [*watching.weights[17:], last.get_parameter("5.weight").detach()]
+    assert len(seen) == 16
+    torch.testing.assert_close(net.get_parameter("5.weight").detach(), torch.stack(seen).mean(0))
+    held = data()
+    with torch.no_grad():
+        loss = LabelLoss().measure(net, held.pictures.take(held.validation)).loss
+    assert float(loss) == pytest.approx(history.epochs[-1].validation_loss, rel=1e-5)
+
+
+def test_an_average_goes_on_where_it_was_stopped(tmp_path: Path) -> None:
+    settings = replace(SETTINGS, averaged=0.75)
+    with pytest.raises(KeyboardInterrupt):
+        trained(tmp_path / "a", StoppingLoss(at=24, number=signal.SIGINT), settings)
+    net, history = trained(tmp_path / "a", settings=settings)
+    whole, uninterrupted = trained(tmp_path / "b", settings=settings)
+    assert (digest_state(net), history) == (digest_state(whole), uninterrupted)
 
 
 def test_a_loss_that_is_no_number_ends_it(tmp_path: Path) -> None:
