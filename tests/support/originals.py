@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -16,7 +17,9 @@ from piyard.models.networks import inference
 from piyard.models.weights import RANDOM_WEIGHTS, ChosenWeights
 from piyard.vision.pictures import read_picture
 from piyard.vision.preprocess import prepare_picture
-from piyard.vision.schema import Floats
+
+if TYPE_CHECKING:
+    from piyard.vision.schema import Floats
 
 
 def reference_model(model: Model, chosen: ChosenWeights) -> ReferenceModel:
