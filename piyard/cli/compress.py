@@ -30,6 +30,7 @@ from piyard.compress.methods import find_method
 from piyard.compress.pictures import DataPlace, PicturesApart, read_apart
 from piyard.compress.plan import PlannedStep, plan_steps
 from piyard.compress.rebuild import RebuiltFile, rebuild_variant
+from piyard.compress.recipe import read_variant_manifest
 from piyard.compress.recommendation import recommend
 from piyard.compress.summary import list_notes, make_rows, render_rows
 from piyard.compress.variant import (
@@ -270,6 +271,7 @@ def _make_steps(
 def rebuild(request: CompressRequest) -> None:
     """Make a variant again and compare. Raises ``ConversionFailed`` where a byte differs."""
     model = load_model(request.rebuild)
+    read_variant_manifest(model)
     if request.dry_run:
         print(f"make {model.name} again from its manifest, and compare the bytes")
         return

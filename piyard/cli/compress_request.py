@@ -81,7 +81,8 @@ class CompressRequest(DryRunRequest, TableRequest):
 
     model: str = flag("a model of models/, or a variant of one", KNOWN_MODEL, default="")
     methods: tuple[str, ...] = flag(
-        "what to do, one on the other's result, as prune,distill,ptq",
+        "ptq, qat, prune, distill, lowrank or search; several, one on the other's result, as "
+        "prune,distill,ptq",
         many(METHOD),
         default=(),
         name="method",
@@ -115,10 +116,12 @@ class CompressRequest(DryRunRequest, TableRequest):
         default=None,
     )
     seed: int = flag("of what is drawn by chance", whole(0), default=1)
-    epochs: int | None = flag("times that training sees all pictures", whole(), default=None)
+    epochs: int | None = flag("times that training sees all pictures (10)", whole(), default=None)
     steps: int | None = flag("batches of training, in place of --epochs", whole(), default=None)
-    lr: float | None = flag("the highest learning rate", POSITIVE, default=None)
-    batch: int | None = flag("pictures of a training step", whole(), default=None)
+    lr: float | None = flag(
+        "the highest learning rate (5e-4; search 1e-2, qat 1e-5)", POSITIVE, default=None
+    )
+    batch: int | None = flag("pictures of a training step (32)", whole(), default=None)
     ratio: float | None = flag(
         "prune: the share of multiply-accumulates to take away (0.5)", SHARE, default=None
     )
@@ -139,7 +142,11 @@ class CompressRequest(DryRunRequest, TableRequest):
     mixed: bool = flag(
         "ptq: int8 only where it costs no accuracy and wins time", SWITCH, default=False
     )
-    calibration: str = flag("ptq: how ranges are chosen", CALIBRATION, default="")
+    calibration: str = flag(
+        "ptq: how ranges are chosen: kl, aciq, percentile, mse or cosine (mse)",
+        CALIBRATION,
+        default="",
+    )
     name: str = flag(
         "what follows the last method in the variant's name, in place of its settings",
         text("NAME"),

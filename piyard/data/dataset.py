@@ -106,6 +106,8 @@ class DataSet(msgspec.Struct, frozen=True, kw_only=True):
     """Their names; an empty one where only a number is known."""
     numbers: Sequence[int] = ()
     """Of a list without a file of names, the classes' numbers, which are some model's."""
+    is_whole: bool = False
+    """Whether such a list is never a part of a larger one: it has all classes there are."""
     first_places: Sequence[str] = ()
     """Where such a list has each class first, as ``labels.csv:3``."""
     films: Sequence[Film]

@@ -75,6 +75,7 @@ def read_idx(request: DataRequest) -> DataSet:
         splits=list(splits),
         classes=names,
         numbers=numbers,
+        is_whole=True,
         first_places=[f"{files.labels.name}, class {number}" for number in numbers],
         films=[Film(pictures=used, truth={path: index[int(classes[path])] for path in used})],
         files=list(files),

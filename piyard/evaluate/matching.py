@@ -66,6 +66,8 @@ def _require_numbering(data: DataSet, names: ClassNames) -> None:
                 remedy="is it the list of another data set?",
             )
     named = [line for line in lines if line[2]]
+    if data.is_whole and not any(names.find(name) is not None for _, _, name in named):
+        _require_all_numbers(data, names)
     strange = [line for line in named if not names.is_of(line[2], line[1])]
     if 2 * len(strange) > len(named):
         where, number, name = strange[0]
@@ -73,6 +75,18 @@ def _require_numbering(data: DataSet, names: ClassNames) -> None:
             f"{where}: class {number} is '{names.labels[number]}' in the model, "
             f"and '{name}' in the list",
             remedy="number the classes as the model does, from 0, or leave out the column name",
+        )
+
+
+def _require_all_numbers(data: DataSet, names: ClassNames) -> None:
+    """Numbers alone would fit any model of more classes: 0 a shirt here, and a fish there."""
+    count = max(data.numbers) + 1
+    if count != len(names.labels):
+        raise WrongInput(
+            f"{data.title} has the classes 0 to {count - 1} without names of the model's, which "
+            f"knows {len(names.labels)}: {name_some(names.labels)}",
+            remedy=f"name a model of these {count} classes; or write classes.txt beside the "
+            "files: the model's names, one a line from class 0 on",
         )
 
 

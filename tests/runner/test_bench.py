@@ -173,9 +173,20 @@ class TestPrecision:
 
     def test_a_quantised_net_runs_in_int8(self, nnrun: Run, tmp_path, quantised):
         outcome = nnrun("bench", *quantised, "--precision", "int8", "--save-outputs", tmp_path)
-        assert "int8" in outcome.line("header")["precision"]["label"]
+        assert outcome.line("header")["precision"]["label"].startswith("int8+")
+        assert "(" not in outcome.line("header")["precision"]["label"]
         expected = (np.arange(8) / 8).reshape(2, 4) @ random_tensor((4,))
         np.testing.assert_allclose(values_of(tmp_path / "out0.f32"), expected, atol=0.03)
+
+    def test_a_net_that_is_int8_in_part_says_in_how_much_of_it(self, nnrun: Run, tmp_path):
+        net = Net().add("Input", "in0").add("InnerProduct", "mid", "0=4 1=0 2=16 8=2")
+        net.tagged(np.arange(16) / 16).raw(np.full(4, 100.0)).raw(np.full(1, 100.0))
+        net.add("ReLU", "relu").add("InnerProduct", "out0", "0=2 1=0 2=8").tagged(np.arange(8) / 8)
+        flags = [*net.write(tmp_path), "--shape", "4", *ONCE, "--precision", "int8"]
+        precision = nnrun("bench", *flags).line("header")["precision"]
+        assert precision["label"].startswith("int8+")
+        assert precision["label"].endswith(" (1/2)")
+        assert (precision["quantized_layers"], precision["layers"]) == (1, 3)
 
 
 def wait_for_work(pid: int, seconds: float = 0.5) -> None:

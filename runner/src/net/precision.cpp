@@ -175,6 +175,13 @@ std::string label_of(const Precision& precision) {
     return precision.storage + "-storage/" + precision.arithmetic;
 }
 
+// Of how many layers that multiply: a net of which a third is int8 is no int8 net.
+std::string int8_label(const Precision& precision, int floats) {
+    if (precision.quantized_layers == 0) return label_of(precision);
+    const std::string share = std::to_string(precision.quantized_layers) + "/" + std::to_string(precision.quantized_layers + floats);
+    return "int8+" + label_of(precision) + (floats > 0 ? " (" + share + ")" : "");
+}
+
 }  // namespace
 
 void set_precision(ncnn::Option& option, const std::string& requested) {
@@ -223,7 +230,7 @@ Precision real_precision(const ncnn::Net& net, const Graph& graph, const std::st
         precision.storage = name_of("fp16", decisive.fp16_stored, decisive.all);
         precision.arithmetic = name_of("fp16", decisive.fp16_computed, decisive.all);
     }
-    precision.label = (precision.quantized_layers > 0 ? "int8+" : "") + label_of(precision);
+    precision.label = int8_label(precision, multiplying.all);
     return precision;
 }
 

@@ -24,7 +24,7 @@ struct Precision {
     std::string requested;
     std::string storage;     // of blobs and weights between layers: fp32, fp16, bf16
     std::string arithmetic;  // of the layers that are not quantised: fp32, fp16, bf16
-    std::string label;       // for a table: fp32, fp16, fp16-storage, bf16-storage, bf16, int8+fp16 …
+    std::string label;       // for a table: fp32, fp16, fp16-storage, bf16-storage, bf16, int8+fp16, int8+fp16 (17/53) …
     int quantized_layers = 0;
     int fp16_weight_layers = 0;  // fp32 blobs, weights kept in fp16 (InnerProduct on some CPUs)
     int layers = 0;

@@ -104,3 +104,8 @@ def test_a_picture_that_cannot_be_read_is_named(small, halves, tmp_path):
     (folder / "a.png").write_bytes((halves / "top" / "0.png").read_bytes()[:60])
     with pytest.raises(WrongInput, match="1 of the 1 pictures"):
         compress(method=["prune"], data=str(folder))
+
+
+def test_only_a_variant_is_rebuilt_in_a_dry_run_too(small):
+    with pytest.raises(WrongInput, match="'small' is not a variant"):
+        compress(rebuild="small", dry_run=True)

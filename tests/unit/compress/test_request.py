@@ -2,8 +2,12 @@
 
 import pytest
 
+from piyard.cli.command import flag_arguments
 from piyard.cli.compress_request import CompressRequest
+from piyard.compress.method import CALIBRATIONS
+from piyard.compress.methods import METHODS
 from piyard.core.errors import WrongInput
+from piyard.data.formats import DATA_FORMATS
 
 
 def parse(**typed):
@@ -49,3 +53,17 @@ def test_a_mistake_is_one_line(typed, why):
 
 def test_a_rebuild_needs_no_model():
     assert CompressRequest.parse({"rebuild": "mobilenet_v2"}).rebuild == "mobilenet_v2"
+
+
+@pytest.mark.parametrize(
+    ("flag", "names"),
+    [("--method", METHODS), ("--calibration", CALIBRATIONS), ("--data-format", DATA_FORMATS)],
+)
+def test_the_help_lists_all_that_may_be_named(flag, names):
+    (text,) = [
+        each.help
+        for each in flag_arguments(CompressRequest)
+        if each.help and each.spec.startswith(flag)
+    ]
+    words = text.replace(",", " ").replace(";", " ").split()
+    assert [name for name in names if name not in words] == []

@@ -10,6 +10,7 @@ from piyard.data.dataset import DataSet
 from piyard.data.formats import open_data
 from piyard.data.request import DataRequest
 from piyard.data.summary import summarise_data
+from piyard.evaluate.matching import match_picture_classes
 from piyard.vision.pictures import pixel_array, read_picture
 from tests.support.data_sets import idx
 
@@ -52,6 +53,18 @@ def test_of_a_limit_only_its_pictures_are_unpacked(tmp_path: Path) -> None:
     data = opened(idx(tmp_path / "data", [0] * 10), limit=2)
     assert [path.name for path in data.pictures] == ["000000.png", "000005.png"]
     assert len(list((tmp_path / "cache").rglob("*.png"))) == 2
+
+
+def test_numbers_alone_are_not_taken_for_the_first_classes_of_another_model(tmp_path: Path) -> None:
+    folder = idx(tmp_path / "data", [0, 2, 1])
+    assert match_picture_classes(opened(folder), ["cat", "dog", "cow"]) == [0, 1, 2]
+    with pytest.raises(WrongInput, match="0 to 2 without names of the model's, which knows 4"):
+        match_picture_classes(opened(folder), ["cat", "dog", "cow", "hen"])
+    (folder / "classes.txt").write_text("cat\ndog\ncow\n")
+    assert match_picture_classes(opened(folder), ["cat", "dog", "cow", "hen"]) == [0, 1, 2]
+    (folder / "classes.txt").write_text("shirt\nshoe\nbag\n")
+    with pytest.raises(WrongInput, match="without names of the model's"):
+        match_picture_classes(opened(folder), ["cat", "dog", "cow", "hen"])
 
 
 def test_broken_files_are_named_in_one_line(tmp_path: Path) -> None:
