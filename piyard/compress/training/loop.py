@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 import time
+import warnings
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -273,7 +274,10 @@ def begin_average(network: torch.nn.Module) -> torch.nn.Module:
     """What will hold the mean of the weights; buffers, which are no weights, are the last ones."""
     from torch.optim.swa_utils import AveragedModel
 
-    return AveragedModel(network)
+    with warnings.catch_warnings():
+        # Copying an exported graph, torch warns of what torch itself does.
+        warnings.simplefilter("ignore", FutureWarning)
+        return AveragedModel(network)
 
 
 def set_training(network: torch.nn.Module, *, freeze_norms: bool) -> None:
