@@ -5,29 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-import msgspec
-
-from piyard.board.fleet.inventory import is_emulated
-from piyard.cli.board_requests import BenchRequest
+from piyard.cli.compress_budget import keep_to_budget
+from piyard.cli.compress_judging import data_place, measure_speeds, print_data, read_data
 from piyard.cli.compress_request import CompressRequest
-from piyard.cli.job_plan import plan_work, run_jobs
 from piyard.cli.own_models import print_conversion
 from piyard.compress.budget import (
-    Budget,
-    Knob,
-    Trial,
-    describe_budget,
-    find_value,
-    most_variants,
     read_budget,
-    with_knob,
 )
 from piyard.compress.chart import draw_svg, draw_text
-from piyard.compress.counting import count_speeds
-from piyard.compress.judging import Speed, board_precision, judge_family, list_family
-from piyard.compress.method import CompressOptions, Step, parse_calibration
+from piyard.compress.judging import judge_family, list_family
+from piyard.compress.method import CompressOptions, parse_calibration
 from piyard.compress.methods import find_method
-from piyard.compress.pictures import DataPlace, PicturesApart, read_apart
+from piyard.compress.pictures import PicturesApart
 from piyard.compress.plan import PlannedStep, plan_steps
 from piyard.compress.rebuild import RebuiltFile, rebuild_variant
 from piyard.compress.recipe import read_variant_manifest
@@ -35,10 +24,8 @@ from piyard.compress.recommendation import recommend
 from piyard.compress.summary import list_notes, make_rows, render_rows
 from piyard.compress.variant import (
     MadeVariant,
-    as_model,
     bind_step,
     check_step,
-    make_files,
     make_variant,
     say_variant,
 )
@@ -46,11 +33,8 @@ from piyard.core import console, paths
 from piyard.core.errors import ConversionFailed
 from piyard.core.files import write_text
 from piyard.core.tables import STYLES, render_table
-from piyard.core.target import Target, load_target
-from piyard.measure.bench import run_benchmark
+from piyard.core.target import load_target
 from piyard.models.definition import Model, load_model
-from piyard.results.derive import make_row
-from piyard.run.plan import prepare_jobs
 
 CHARTS_SHELF = "compressions"
 REBUILT_COLUMNS = ("File", "Manifest", "Rebuilt", "State")
@@ -107,38 +91,6 @@ def _print_summary(
     print(recommend(rows, request.keep_accuracy, models[-1].name))
 
 
-def measure_speeds(
-    request: CompressRequest, models: Sequence[Model], target: Target
-) -> dict[str, Speed]:
-    """On the boards that are named; counted where none is real; nothing where nothing counts."""
-    if any(not is_emulated(host) for host in request.hosts):
-        return bench_speeds(request, models, target)
-    return count_speeds(models, target)  # an emulated board's own times are no board's
-
-
-def bench_speeds(
-    request: CompressRequest, models: Sequence[Model], target: Target
-) -> dict[str, Speed]:
-    """Medians of benchmarks on the board, each model in its own precision."""
-    speeds: dict[str, Speed] = {}
-    precisions = {model.name: board_precision(model, target.precisions) for model in models}
-    for precision in dict.fromkeys(precisions.values()):
-        some = [model for model in models if precisions[model.name] == precision]
-        bench = BenchRequest(hosts=request.hosts, precisions=(precision,))
-        with plan_work(bench, "compress", models=some) as plan:
-            prepared = prepare_jobs(
-                plan.jobs, random_weights=False, force=request.force, alone=True
-            )
-            outcomes = run_jobs(plan, prepared, run_benchmark)
-        outcomes.require_all()
-        for result in outcomes.results:
-            row = make_row(result)
-            speeds[row.model] = Speed(
-                time_ms=row.summary.median, source="measured", memory_kb=row.peak_rss_kb
-            )
-    return speeds
-
-
 def read_options(request: CompressRequest) -> CompressOptions:
     """What the request states. Raises ``WrongInput`` for an unknown method."""
     return CompressOptions(
@@ -169,85 +121,10 @@ def read_options(request: CompressRequest) -> CompressOptions:
     )
 
 
-def read_data(request: CompressRequest, model: Model, *, learns: bool) -> PicturesApart | None:
-    """The pictures that the request names, if it names any."""
-    place = _data_place(request)
-    return read_apart(place, model, learns=learns, seed=request.seed) if place else None
-
-
-def _data_place(request: CompressRequest) -> DataPlace | None:
-    if not request.data:
-        return None
-    return DataPlace(
-        path=str(Path(request.data).expanduser().absolute()),
-        format=request.data_format,
-        split=request.split,
-        limit=request.pictures,
-    )
-
-
-def keep_to_budget(
-    request: CompressRequest, options: CompressOptions, budget: Budget, knob: Knob
-) -> CompressOptions | None:
-    """The options with the setting that the budget allows; None of a dry run, which says so.
-
-    Raises ``WrongInput`` before anything takes long where nothing could judge.
-    """
-    model, target = load_model(options.model), load_target(options.target)
-    data = read_data(request, model, learns=find_method(knob.method).learns)
-    learnt, judged = data or (None, None)
-    if budget.keep_accuracy is not None and judged:
-        judged.require_truth()
-
-    def bind_value(value: float) -> Step:
-        turned = with_knob(options, knob, value)
-        (planned, *_) = plan_steps(msgspec.structs.replace(turned, methods=(knob.method,)))
-        return bind_step(planned, model, learnt, seed=options.seed, target=options.target)
-
-    check_step(bind_value(knob.values[0]))
-    if request.dry_run:
-        print(describe_budget(budget, knob))
-        _print_data(data)
-        return None
-
-    def judge(some: Model) -> Trial:
-        speeds = measure_speeds(request, [some], target) if budget.max_latency_ms else {}
-        (row,) = judge_family([some], judged, target.precisions, speeds)
-        return Trial(accuracy=row.accuracy, time_ms=row.time_ms)
-
-    def judge_value(value: float) -> Trial:
-        step = bind_value(value)
-        trial = judge(as_model(step, make_files(step)))
-        console.info(f"--{knob.option} {value:g}: {_trial_text(trial)}")
-        tried.append(value)
-        search.update(len(tried), most_variants(knob))
-        return trial
-
-    tried: list[float] = []
-    original = judge(model)
-    console.info(f"{model.name}: {_trial_text(original)}")
-    with console.step(f"find the --{knob.option}", unit="variants") as search:
-        value = find_value(knob, budget, original, judge_value)
-        search.outcome = f"the budget allows {value:g}"
-    return with_knob(options, knob, value)
-
-
-def _trial_text(trial: Trial) -> str:
-    accuracy = [] if trial.accuracy is None else [f"{trial.accuracy:.1f} %"]
-    time = [] if trial.time_ms is None else [f"{trial.time_ms:.2f} ms"]
-    return ", ".join([*accuracy, *time])
-
-
 def _print_plan(steps: Sequence[PlannedStep], data: PicturesApart | None) -> None:
     for step in steps:
         print(step.line)
-    _print_data(data)
-
-
-def _print_data(data: PicturesApart | None) -> None:
-    if data:
-        print(f"learn from {data.learnt.title}")
-        print(f"judge by {data.judged.title}")
+    print_data(data)
 
 
 def _make_steps(
@@ -275,7 +152,7 @@ def rebuild(request: CompressRequest) -> None:
     if request.dry_run:
         print(f"make {model.name} again from its manifest, and compare the bytes")
         return
-    files = rebuild_variant(model, _data_place(request))
+    files = rebuild_variant(model, data_place(request))
     print(render_table(REBUILT_COLUMNS, [_rebuilt_row(file) for file in files], request.format))
     if any(file.sha256 != file.rebuilt for file in files):
         raise ConversionFailed(

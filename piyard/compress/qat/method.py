@@ -35,7 +35,7 @@ from piyard.compress.tuning import (
 from piyard.convert.converter import convert_model
 from piyard.models.variants import MethodName
 
-RATE = 1e-5
+RATE = 3e-6
 """Small: training begins where PTQ ends."""
 AVERAGED = 0.75
 """Of the steps: rounding makes single ones noisy."""
