@@ -16,6 +16,7 @@ from piyard.convert.language.conversions import TOKENIZER_FILE, LanguageConversi
 from piyard.core import console
 from piyard.core.errors import WrongInput
 from piyard.core.files import scratch_folder
+from piyard.models.language_models import LanguageModel
 from piyard.predict.answers import GENERATE, Answer, AnswerOptions, read_answer, show_text
 from piyard.predict.command import release_path
 from piyard.predict.live import JSON_FORMAT
@@ -105,13 +106,23 @@ def answer_on_board(
     return read_answer(done)
 
 
+def _no_tokenizer(model: LanguageModel) -> WrongInput:
+    if model.tokenizer is None:
+        return WrongInput(
+            f"{model.name} has no tokenizer, so it cannot read a prompt",
+            remedy="name one in its YAML",
+        )
+    return WrongInput(
+        f"{model.name} with random weights has no tokenizer, as it sees pictures, and cannot read "
+        "a prompt",
+        remedy="leave --random-weights away; prove and bench need no tokenizer",
+    )
+
+
 def answer_words(conversion: LanguageConversion, options: AnswerOptions) -> list[str]:
     """nnrun's flags for answers in texts; raises ``WrongInput`` without a tokenizer."""
     if TOKENIZER_FILE not in conversion.files:
-        raise WrongInput(
-            f"{conversion.model.name} has no tokenizer, so it cannot read a prompt",
-            remedy="name one in its YAML",
-        )
+        raise _no_tokenizer(conversion.model)
     return ["--tokenizer", TOKENIZER_FILE, *options.arguments(conversion.model.language.eos)]
 
 
