@@ -78,7 +78,7 @@ def _print_summary(
     print(render_rows(rows, request.format))
     if request.format not in STYLES:
         return
-    for note in list_notes(rows, request.hosts[0] if request.hosts else target.name):
+    for note in list_notes(rows, target.name, request.hosts):
         console.info(note)
     if data and data.is_shared and data.judged.judged:
         console.info("scales were found by some of the pictures that judge here")

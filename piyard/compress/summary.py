@@ -261,11 +261,11 @@ def work_text(judged: Judged) -> str:
     return f"{judged.time_ms:.{digits}f} ms"
 
 
-def list_notes(rows: Sequence[Row], target: str) -> list[str]:
-    """How the figures came about, a line each."""
+def list_notes(rows: Sequence[Row], target: str, hosts: Sequence[str] = ()) -> list[str]:
+    """How the figures came about, a line each; ``hosts`` measured, where any did."""
     original = rows[0].judged
     how: dict[TimeSource, str] = {
-        "measured": f"time: median of one inference, measured on {target}",
+        "measured": f"time: median of one inference, measured on {', '.join(hosts)}",
         "counted": f"time: estimated of the cycles and bytes that an emulated {target} counts with "
         "four threads, not measured",
         "macs": "no time: nothing was measured or counted, multiply-accumulates stand for it",

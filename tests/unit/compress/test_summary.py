@@ -146,6 +146,14 @@ def test_work_stands_for_time_where_there_is_none():
     assert "multiply-accumulates stand for it" in list_notes(rows, "rpi5")[0]
 
 
+def test_where_times_come_from_is_said():
+    boards = ("kitchen", "emulated:rpi5")
+    measured = list_notes(make_rows([judged()]), "rpi5", boards[:1])
+    assert measured[0] == "time: median of one inference, measured on kitchen"
+    counted = list_notes(make_rows([judged(time_source="counted")]), "rpi5", boards[1:])
+    assert counted[0].startswith("time: estimated of the cycles and bytes that an emulated rpi5 ")
+
+
 def test_a_network_that_is_int8_in_part_is_not_called_int8():
     mixed = judged("net@ptq-mixed", 71.7, 7.9, precision="int8", data_type="int8+fp16 (17/53)")
     rows = make_rows([judged(), mixed])
