@@ -15,7 +15,8 @@ from bisect import bisect_left
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from piyard.compress.moments import Moments, assume, is_divisible
+from piyard.compress.moments import Moments, assume, list_divisible
+from piyard.core.errors import WrongInput
 from piyard.models.edits import LowRank, apply_edits
 
 if TYPE_CHECKING:
@@ -29,8 +30,8 @@ RANK_STEP = 8
 """Channels: ncnn packs eight."""
 WORTH = 0.9
 """Share of a layer's work from which on two layers are not worth their second pass."""
-RIDGE, SMALLEST = 1e-6, 1e-10
-"""Of the mean moment, added to each: directions that no picture shows have none."""
+RIDGES = (1e-10, 1e-8, 1e-6, 1e-4)
+"""Shares of the mean moment, added to each: directions that no picture shows have none."""
 
 
 class Fit(NamedTuple):
@@ -55,17 +56,21 @@ class Factors(NamedTuple):
 
 
 def find_factors(network: nn.Module, fit: Fit, moments: Mapping[str, Moments]) -> Iterator[Factors]:
-    """Of each layer for which two take less work.
+    """Of each layer for which two take less work."""
+    for path, layer in list_divisible(network):
+        if factors := find_pair(path, layer, fit, moments.get(path)):
+            yield factors
 
-    Of two forms that one which takes less work for the energy; which keeps more at a given rank.
+
+def find_pair(path: str, layer: Any, fit: Fit, moments: Moments | None) -> Factors | None:
+    """Of two forms that one which takes less work for the energy; which keeps more at a given rank.
+
+    None where neither takes less work than the layer.
     """
-    for path, layer in network.named_modules():
-        if is_divisible(layer):
-            weight = layer.weight.detach()
-            forms = list(_list_forms(path, weight, fit, moments.get(path) or assume(weight)))
-            worth = [each for each in forms if each.share < WORTH and _keeps(each, fit)]
-            if worth:
-                yield min(worth, key=lambda each: -each.energy if fit.rank else each.share)
+    weight = layer.weight.detach()
+    forms = _list_forms(path, weight, fit, moments or assume(weight))
+    worth = [each for each in forms if each.share < WORTH and _keeps(each, fit)]
+    return min(worth, key=lambda each: -each.energy if fit.rank else each.share, default=None)
 
 
 def replace_layers(network: nn.Module, factors: Sequence[Factors]) -> None:
@@ -144,7 +149,10 @@ class RowsPair:
         self.whole = float(((matrix @ patches) * matrix).sum())
 
     def energy(self, rank: int) -> float:
-        """Share of the answers, squared, that the first so many directions keep."""
+        """Share of the answers, squared, that the first so many directions keep, at least.
+
+        What a ridge adds makes it less than it is.
+        """
         kept = (self._solve(rank) * self.across[:, : rank * self.columns]).sum()
         return float(kept) / max(self.whole, 1e-30)
 
@@ -168,7 +176,7 @@ class RowsPair:
         matrix = self.weight.permute(0, 3, 1, 2).reshape(after * columns, side)
         blocks = patches.reshape(side, columns, side, columns)
         column = torch.einsum("icjc->ij", blocks)
-        root = torch.linalg.cholesky(_lift(column, RIDGE))
+        root = _find_root(column, RIDGES[2:])
         right = torch.linalg.svd(matrix @ root, full_matrices=False)[2]
         directions: Tensor = torch.linalg.solve_triangular(root, right, upper=False, left=False)
         return directions
@@ -183,17 +191,28 @@ class RowsPair:
         import torch
 
         count = rank * self.columns
-        root = torch.linalg.cholesky(_lift(self.within[:count, :count], SMALLEST))
+        root = _find_root(self.within[:count, :count], RIDGES)
         solved: Tensor = torch.cholesky_solve(self.across[:, :count].T, root).T
         return solved
 
 
-def _lift(moments: Tensor, share: float) -> Tensor:
-    """With that share of the mean moment added to each."""
+def _find_root(moments: Tensor, ridges: Sequence[float]) -> Tensor:
+    """Cholesky's, with the least of the ridges that makes the moments positive.
+
+    Raises ``WrongInput`` where none does.
+    """
     import torch
 
     mean = moments.diagonal().mean().clamp_min(1e-30)
-    return moments + share * mean * torch.eye(len(moments), dtype=moments.dtype)
+    unit = mean * torch.eye(len(moments), dtype=moments.dtype)
+    for ridge in ridges:
+        root: Tensor
+        root, failure = torch.linalg.cholesky_ex(moments + ridge * unit)
+        if not failure:
+            return root
+    raise WrongInput(
+        "what a layer answers to the pictures is not finite", remedy="look at its weights"
+    )
 
 
 def choose_rank(most: int, fit: Fit, energy: Callable[[int], float]) -> int:

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-from piyard.compress.factors import Fit, find_factors, replace_layers
+from piyard.compress.factors import Factors, Fit, find_pair, replace_layers
 from piyard.compress.macs import describe_macs
 from piyard.compress.method import CompressOptions, OptionName, Outcome, Settings, Step
-from piyard.compress.moments import measure_moments
+from piyard.compress.moments import list_divisible, measure_moments
 from piyard.compress.networks import (
     open_network,
     own_edits,
@@ -21,11 +21,16 @@ from piyard.compress.networks import (
     save_network,
 )
 from piyard.compress.search import count_macs
-from piyard.compress.training.batches import open_pictures
+from piyard.compress.training.batches import TrainingPictures, open_pictures
 from piyard.compress.training.settings import TrainingSettings
 from piyard.compress.tuning import TUNING_OPTIONS, choose_tuning, list_points, tune_network
+from piyard.core import console
 from piyard.core.errors import WrongInput
 from piyard.models.variants import MethodName
+
+if TYPE_CHECKING:
+    from torch import nn
+
 
 DEFAULT_ENERGY = 0.9
 
@@ -77,8 +82,7 @@ class LowRankMethod:
         before = count_macs(network, parent.input)
         pictures = open_pictures(parent, step.data.pictures, None) if step.data else None
         fit = Fit(step.settings.energy, step.settings.rank)
-        moments = measure_moments(network, pictures) if pictures else {}
-        factors = list(find_factors(network, fit, moments))
+        factors = choose_factors(network, fit, pictures, step.name)
         if not factors:
             raise WrongInput(
                 f"{parent.name}: no layer takes less work as two",
@@ -91,10 +95,25 @@ class LowRankMethod:
         weights = save_network(network, folder)
         require_loadable(parent, edits, network, folder / weights)
         macs = describe_macs(before, count_macs(network, parent.input))
-        by = "what the layers answer" if moments else "the weights alone"
+        by = "what the layers answer" if pictures else "the weights alone"
         return Outcome(
             weights=weights,
             edits=edits,
             notes=[f"{macs}; {len(factors)} layers became two, by {by}"],
             history=list_points(history),
         )
+
+
+def choose_factors(
+    network: nn.Module, fit: Fit, pictures: TrainingPictures | None, name: str
+) -> list[Factors]:
+    """Of each layer for which two take less work; by the pictures' answers where there are any."""
+    layers, factors = list_divisible(network), []
+    with console.step(f"choose the factors of {name}", unit="layers") as shown:
+        moments = measure_moments(network, pictures) if pictures else {}
+        for done, (path, layer) in enumerate(layers, start=1):
+            if pair := find_pair(path, layer, fit, moments.get(path)):
+                factors.append(pair)
+            shown.update(done, len(layers))
+        shown.outcome = f"{len(factors)} of {len(layers)} become two"
+    return factors

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import operator
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import reduce
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from piyard.compress.training.batches import TrainingPictures
@@ -38,10 +36,10 @@ def measure_moments(network: nn.Module, pictures: TrainingPictures) -> dict[str,
 
     count = min(MOMENT_PICTURES, len(pictures))
     numbers = [at * len(pictures) // count for at in range(count)]
-    with torch.no_grad(), _watch_layers(network) as moments:
+    with torch.no_grad(), _watch_layers(network) as sums:
         for at in range(0, count, MOMENT_BATCH):
             network(pictures.take(numbers[at : at + MOMENT_BATCH]).inputs)
-    return moments
+    return {path: _finish(network.get_submodule(path), total) for path, total in sums.items()}
 
 
 def assume(weight: Tensor) -> Moments:
@@ -54,8 +52,12 @@ def assume(weight: Tensor) -> Moments:
     return Moments(matrix @ matrix.T)
 
 
-def is_divisible(layer: nn.Module) -> bool:
-    """Whether two layers can take its place: a matrix, or a convolution of one group."""
+def list_divisible(network: nn.Module) -> list[tuple[str, Any]]:
+    """Layers, and where they are, whose place two can take: matrices, convolutions of one group."""
+    return [(path, layer) for path, layer in network.named_modules() if _is_divisible(layer)]
+
+
+def _is_divisible(layer: nn.Module) -> bool:
     from torch import nn
 
     return isinstance(layer, nn.Linear) or (
@@ -71,52 +73,49 @@ def _is_kernel(weight: Tensor) -> bool:
     return weight.dim() == 4 and min(weight.shape[2:]) > 1
 
 
+def _finish(layer: Any, total: Tensor) -> Moments:
+    weight = layer.weight.detach()
+    return _of_patches(weight, total) if _is_kernel(weight) else Moments(total)
+
+
 @contextmanager
-def _watch_layers(network: nn.Module) -> Iterator[dict[str, Moments]]:
-    moments: dict[str, Moments] = {}
+def _watch_layers(network: nn.Module) -> Iterator[dict[str, Tensor]]:
+    """Layer → the sum of the moments of its patches, else of its answers."""
+    sums: dict[str, Tensor] = {}
     hooks = [
-        layer.register_forward_hook(_add_moments(path, moments))
-        for path, layer in network.named_modules()
-        if is_divisible(layer)
+        layer.register_forward_hook(_add_moments(path, sums))
+        for path, layer in list_divisible(network)
     ]
     try:
-        yield moments
+        yield sums
     finally:
         for hook in hooks:
             hook.remove()
 
 
-def _add_moments(path: str, moments: dict[str, Moments]) -> Callable[[Any, Any, Tensor], None]:
+def _add_moments(
+    path: str, sums: dict[str, Tensor]
+) -> Callable[[Any, tuple[Tensor, ...], Tensor], None]:
     def add(layer: Any, inputs: tuple[Tensor, ...], output: Tensor) -> None:
         if _is_kernel(layer.weight):
-            more = _moments_of_kernel(layer, inputs[0])
+            for picture in inputs[0]:
+                sums[path] = sums.get(path, 0) + _moments_of_patches(layer, picture)
         else:
-            more = _moments_of_answers(layer, output)
-        moments[path] = _add(moments[path], more) if path in moments else more
+            sums[path] = sums.get(path, 0) + _moments_of_answers(layer, output)
 
     return add
 
 
-def _add(first: Moments, second: Moments) -> Moments:
-    if first.patches is None or second.patches is None:
-        return Moments(first.answers + second.answers)
-    return Moments(first.answers + second.answers, first.patches + second.patches)
-
-
-def _moments_of_answers(layer: Any, output: Tensor) -> Moments:
+def _moments_of_answers(layer: Any, output: Tensor) -> Tensor:
     is_matrix = layer.weight.dim() == 2
     answers = output.flatten(0, -2) if is_matrix else output.transpose(0, 1).flatten(1).T
     if layer.bias is not None:
         answers = answers - layer.bias
-    return Moments((answers.T @ answers).double())
+    answers = answers.double()
+    return answers.T @ answers
 
 
-def _moments_of_kernel(layer: Any, inputs: Tensor) -> Moments:
-    patches = reduce(operator.add, (_moments_of_patches(layer, picture) for picture in inputs))
-    return _of_patches(layer.weight.detach(), patches)
-
-
-def _of_patches(weight: Tensor, patches: Any) -> Moments:
+def _of_patches(weight: Tensor, patches: Tensor) -> Moments:
     """Of the patches' moments, and what these weights answer to such."""
     matrix = weight.flatten(1).double()
     return Moments(matrix @ patches @ matrix.T, patches)
@@ -127,5 +126,6 @@ def _moments_of_patches(layer: Any, picture: Tensor) -> Tensor:
 
     columns = unfold(picture, layer.kernel_size, layer.dilation, layer.padding, layer.stride)
     count = columns.shape[1]
-    some = columns[:, :: -(-count // MOST_PATCHES)]
-    return (some @ some.T).double()
+    # Rounded to fp32, moments of a wide layer that few places show have negative eigenvalues.
+    some = columns[:, :: -(-count // MOST_PATCHES)].double()
+    return some @ some.T

@@ -160,6 +160,23 @@ def test_rows_keep_as_much_of_the_answers_as_they_say_and_more_than_weights_tell
 
 
 @torch.no_grad()
+def test_a_wide_layer_that_few_places_show_keeps_what_it_answers_to_them():
+    """As the last layers of a ResNet: 9 * 96 directions, of which two pictures show 18."""
+    torch.manual_seed(1)
+    layer = nn.Conv2d(96, 32, 3, padding=1, bias=False)
+    inputs = torch.relu(torch.randn(2, 96, 3, 3))
+    inputs[:, 5] = 0
+    moments = measure_moments(nn.Sequential(layer), as_pictures(inputs))
+    whole = layer(inputs)
+    network = nn.Sequential(layer)
+    (factors,) = find_factors(network, Fit(energy=0.99), moments)
+    assert factors.energy >= 0.99
+    replace_layers(network, [factors])
+    lost = (network(inputs) - whole).square().sum() / whole.square().sum()
+    assert float(lost) == pytest.approx(1 - factors.energy, abs=1e-4)
+
+
+@torch.no_grad()
 def test_of_two_forms_the_one_that_keeps_more_at_a_rank_and_works_less_for_an_energy():
     """A kernel that is a product of a column and a row, and one of few channels."""
     torch.manual_seed(1)
