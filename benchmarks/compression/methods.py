@@ -25,8 +25,8 @@ from benchmarks.compression.bench import (
     in_ncnn,
 )
 from piyard.compress.distill import Distillation, DistillationSettings, pair_features
-from piyard.compress.factors import Factors, Fit, find_factors, replace_layers
-from piyard.compress.moments import measure_moments
+from piyard.compress.factors import Factors, Fit, replace_layers
+from piyard.compress.lowrank import choose_factors
 from piyard.compress.qat.method import AVERAGED
 from piyard.compress.search import count_macs, run_search
 from piyard.compress.search_method import SEARCH_HELD_OUT, SHORT_SHARE
@@ -132,8 +132,7 @@ def factors_beside(bench: Bench, seed: int, original: nn.Module, trainings: int)
 def cut_network(bench: Bench, original: nn.Module) -> tuple[Sequence[Factors], nn.Module]:
     """Its factors, and a copy that has them."""
     network = deepcopy(original).eval()
-    moments = measure_moments(network, bench.learnt)
-    factors = list(find_factors(network, Fit(energy=1.0, rank=RANK), moments))
+    factors = choose_factors(network, Fit(energy=1.0, rank=RANK), bench.learnt, DENSE)
     replace_layers(network, factors)
     return factors, network
 

@@ -12,10 +12,10 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_left
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from piyard.compress.moments import Moments, assume, list_divisible
+from piyard.compress.moments import Moments, assume
 from piyard.core.errors import WrongInput
 from piyard.models.edits import LowRank, apply_edits
 
@@ -53,13 +53,6 @@ class Factors(NamedTuple):
     """Of the whole layer's work."""
     energy: float
     """Share of its answers, squared, that stays."""
-
-
-def find_factors(network: nn.Module, fit: Fit, moments: Mapping[str, Moments]) -> Iterator[Factors]:
-    """Of each layer for which two take less work."""
-    for path, layer in list_divisible(network):
-        if factors := find_pair(path, layer, fit, moments.get(path)):
-            yield factors
 
 
 def find_pair(path: str, layer: Any, fit: Fit, moments: Moments | None) -> Factors | None:

@@ -9,7 +9,8 @@ from torch import nn
 
 from piyard.cli.compress import compress_model
 from piyard.cli.compress_request import CompressRequest
-from piyard.compress.factors import Fit, choose_rank, find_factors, replace_layers
+from piyard.compress.factors import Fit, choose_rank, find_pair, replace_layers
+from piyard.compress.lowrank import choose_factors
 from piyard.compress.moments import Moments, measure_moments
 from piyard.compress.networks import open_network
 from piyard.compress.search import count_macs
@@ -35,7 +36,7 @@ def test_a_layer_of_low_rank_computes_the_same():
     network = nn.Sequential(convolution, nn.Flatten(), of_rank(nn.Linear(64 * 16, 40), 8))
     x = torch.randn(2, 32, 4, 4)
     before = network(x)
-    result = list(find_factors(network, Fit(energy=0.999999), {}))
+    result = list(choose_factors(network, Fit(energy=0.999999), None, "toy"))
     assert [each.edit for each in result] == [
         LowRank(layer="0", rank=8),
         LowRank(layer="2", rank=8),
@@ -62,7 +63,7 @@ def test_columns_and_rows_apart_compute_the_same():
     network = nn.Sequential(layer)
     x = torch.randn(1, 16, 9, 9)
     before = network(x)
-    (factors,) = find_factors(network, Fit(energy=0.999999), {})
+    (factors,) = choose_factors(network, Fit(energy=0.999999), None, "toy")
     assert factors.edit == LowRank(layer="0", rank=8, form="rows")
     replace_layers(network, [factors])
     torch.testing.assert_close(network(x), before, rtol=1e-4, atol=1e-4)
@@ -70,7 +71,7 @@ def test_columns_and_rows_apart_compute_the_same():
 
 def test_what_saves_no_work_stays():
     network = nn.Sequential(nn.Conv2d(3, 8, 1), nn.Conv2d(8, 8, 3, groups=8), nn.Linear(16, 16))
-    assert not list(find_factors(network, Fit(energy=0.99), {}))
+    assert not list(choose_factors(network, Fit(energy=0.99), None, "toy"))
 
 
 @pytest.mark.parametrize(
@@ -95,7 +96,8 @@ def test_with_pictures_the_answers_decide():
     shown = torch.randn(500, 4) @ torch.randn(4, 64)
     answers = network(shown).detach().double()
     moments = {"0": Moments(answers.T @ answers)}
-    (factors,) = find_factors(network, Fit(energy=0.9999999), moments)
+    factors = find_pair("0", network[0], Fit(energy=0.9999999), moments["0"])
+    assert factors is not None
     assert factors.edit.rank == 8
     replace_layers(network, [factors])
     torch.testing.assert_close(network(shown).double(), answers, rtol=1e-3, atol=1e-3)
@@ -145,16 +147,13 @@ def test_rows_keep_as_much_of_the_answers_as_they_say_and_more_than_weights_tell
     inputs = smooth_pictures(16, 16, 12)
     whole = layer(inputs)
     energies = {}
-    for name, moments in (
-        ("answers", measure_moments(nn.Sequential(layer), as_pictures(inputs))),
-        ("weights", {}),
-    ):
+    for name, pictures in (("answers", as_pictures(inputs)), ("weights", None)):
         network = nn.Sequential(deepcopy(layer))
-        (factors,) = find_factors(network, Fit(energy=1.0, rank=4), moments)
+        (factors,) = choose_factors(network, Fit(energy=1.0, rank=4), pictures, name)
         replace_layers(network, [factors])
         lost = (network(inputs) - whole).square().sum()
         energies[name] = 1 - float(lost / whole.square().sum())
-        if moments:
+        if pictures:
             assert factors.energy == pytest.approx(energies[name], abs=1e-4)
     assert (1 - energies["answers"]) < 0.5 * (1 - energies["weights"])
 
@@ -166,10 +165,9 @@ def test_a_wide_layer_that_few_places_show_keeps_what_it_answers_to_them():
     layer = nn.Conv2d(96, 32, 3, padding=1, bias=False)
     inputs = torch.relu(torch.randn(2, 96, 3, 3))
     inputs[:, 5] = 0
-    moments = measure_moments(nn.Sequential(layer), as_pictures(inputs))
     whole = layer(inputs)
     network = nn.Sequential(layer)
-    (factors,) = find_factors(network, Fit(energy=0.99), moments)
+    (factors,) = choose_factors(network, Fit(energy=0.99), as_pictures(inputs), "wide")
     assert factors.energy >= 0.99
     replace_layers(network, [factors])
     lost = (network(inputs) - whole).square().sum() / whole.square().sum()
@@ -184,9 +182,11 @@ def test_of_two_forms_the_one_that_keeps_more_at_a_rank_and_works_less_for_an_en
     apart, narrow = nn.Conv2d(16, 16, 3), of_rank(nn.Conv2d(16, 16, 3), 8)
     apart.weight.copy_(torch.einsum("rih,orw->oihw", column, row))
     network = nn.Sequential(apart, narrow)
-    forms = [each.edit.form for each in find_factors(network, Fit(energy=0.9, rank=8), {})]
+    forms = [
+        each.edit.form for each in choose_factors(network, Fit(energy=0.9, rank=8), None, "toy")
+    ]
     assert forms == ["rows", "channels"]
-    (rows, channels) = find_factors(network, Fit(energy=0.999), {})
+    (rows, channels) = choose_factors(network, Fit(energy=0.999), None, "toy")
     assert rows.share == pytest.approx(8 * 96 / 2304)
     assert channels.share == pytest.approx(8 * 160 / 2304)
     assert min(rows.energy, channels.energy) > 0.999
