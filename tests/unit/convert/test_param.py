@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from piyard.convert.param import name_data_type, read_param
+from piyard.convert.param import MULTIPLYING, name_data_type, read_param
 from piyard.core.errors import ConversionFailed
+from piyard.core.paths import ROOT
 
 TEXT = """7767517
 4 5
@@ -119,3 +120,10 @@ def test_a_cut_file_is_never_taken_for_a_whole_one(
     elif cut < TEXT.index("out0"):
         with pytest.raises(ConversionFailed):
             read_param(file)
+
+
+def test_the_desktop_and_boards_count_the_same_layers() -> None:
+    """Else a net would be int8 of so many layers here, and of others there."""
+    source = (ROOT / "runner/src/net/precision.cpp").read_text()
+    lines = source.partition("bool multiplies(")[2].partition(");")[0].splitlines()[2:]
+    assert {word for line in lines for word in line.split('"')[1].split()} == MULTIPLYING
